@@ -1,0 +1,35 @@
+//! `faregate`: configuration as code, API keys and explanations, with the operator's own credentials.
+//!
+//! Nothing here decides anything: documents are checked by `faregate-core` and published by the same
+//! `faregate-engine` that the publisher function runs.
+
+mod arguments;
+mod changes;
+mod clock;
+mod commands;
+mod error;
+mod findings;
+mod output;
+mod random;
+mod source;
+mod stores;
+mod time;
+mod yaml;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{arguments::Cli, output::Output};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let (mut stdout, mut stderr) = (std::io::stdout().lock(), std::io::stderr().lock());
+    let mut output = Output::new(&mut stdout, &mut stderr, cli.global.json);
+    let exit = match commands::run(cli, &mut output).await {
+        Ok(exit) => exit,
+        Err(error) => output.failure(&error),
+    };
+    exit.into()
+}

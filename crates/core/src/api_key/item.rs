@@ -1,0 +1,134 @@
+//! One item of the Keys table.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::time::Timestamp;
+
+/// What an API key proves, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyItem {
+    /// Who the key proves.
+    pub consumer: Box<str>,
+    /// Whether it works at all.
+    pub enabled: bool,
+    /// The first instant at which it no longer works.
+    pub expires_at: Option<Timestamp>,
+    /// The routes that it works on; `None` is all, an empty list none.
+    pub routes: Option<Box<[Box<str>]>>,
+}
+
+/// Why an item is not believed (401; the cause goes to the record).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKeyItem {
+    /// An attribute is missing, unknown or of another type.
+    #[error("the key item cannot be read: {0}")]
+    Attribute(String),
+    /// A consumer that could be mistaken for another kind's.
+    #[error("the key item's consumer is empty, too long or has a colon")]
+    Consumer,
+}
+
+/// The attributes as the table has them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attributes {
+    #[serde(rename = "key_hash")]
+    _key_hash: String,
+    consumer: String,
+    #[serde(default = "enabled")]
+    enabled: bool,
+    expires_at: Option<u64>,
+    routes: Option<Vec<String>>,
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    #[serde(rename = "created_at")]
+    _created_at: Option<u64>,
+}
+
+fn enabled() -> bool {
+    true
+}
+
+impl KeyItem {
+    /// Longest consumer in bytes (DESIGN.md §6).
+    pub const CONSUMER_BYTES_MAX: usize = 256;
+
+    /// Reads an item, wholly or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeyItem`] for an unknown attribute, a wrong type or an impossible consumer.
+    pub fn decode(attributes: Map<String, Value>) -> Result<Self, InvalidKeyItem> {
+        let attributes: Attributes = serde_json::from_value(Value::Object(attributes))
+            .map_err(|error| InvalidKeyItem::Attribute(error.to_string()))?;
+        let consumer = attributes.consumer;
+        if consumer.is_empty() || consumer.len() > Self::CONSUMER_BYTES_MAX || consumer.contains(':') {
+            return Err(InvalidKeyItem::Consumer);
+        }
+        Ok(Self {
+            consumer: consumer.into(),
+            enabled: attributes.enabled,
+            expires_at: attributes.expires_at.map(Timestamp::from_seconds),
+            routes: attributes.routes.map(|routes| routes.into_iter().map(Into::into).collect()),
+        })
+    }
+
+    /// Whether the key has expired at `now`.
+    #[must_use]
+    pub fn expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    /// Whether the key works on a route.
+    #[must_use]
+    pub fn allows_route(&self, route: &str) -> bool {
+        self.routes.as_ref().is_none_or(|routes| routes.iter().any(|id| **id == *route))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{InvalidKeyItem, KeyItem};
+    use crate::time::Timestamp;
+
+    fn decode(value: Value) -> Result<KeyItem, InvalidKeyItem> {
+        let Value::Object(map) = value else { panic!("an object") };
+        KeyItem::decode(map)
+    }
+
+    #[test]
+    fn hash_and_consumer_are_a_whole_item() {
+        let item = decode(json!({"key_hash": "00", "consumer": "acme"})).expect("an item");
+        assert!(item.enabled && !item.expired(Timestamp::from_seconds(u64::MAX)) && item.allows_route("any"));
+    }
+
+    #[test]
+    fn an_item_is_never_half_believed() {
+        for attributes in [
+            json!({"key_hash": "00"}),
+            json!({"key_hash": "00", "consumer": 7}),
+            json!({"key_hash": "00", "consumer": ""}),
+            json!({"key_hash": "00", "consumer": "issuer:sub"}),
+            json!({"key_hash": "00", "consumer": "acme", "enabled": "true"}),
+            json!({"key_hash": "00", "consumer": "acme", "expires_at": "soon"}),
+            json!({"key_hash": "00", "consumer": "acme", "expires_at": -1}),
+            json!({"key_hash": "00", "consumer": "acme", "routes": "orders"}),
+            json!({"key_hash": "00", "consumer": "acme", "plan": "gold"}),
+            json!({"key_hash": "00", "consumer": "acme", "enable": false}),
+        ] {
+            assert!(decode(attributes.clone()).is_err(), "{attributes}");
+        }
+    }
+
+    #[test]
+    fn a_key_ends_at_its_expiry_and_an_empty_list_is_no_route() {
+        let item =
+            decode(json!({"key_hash": "00", "consumer": "acme", "expires_at": 100, "routes": []})).expect("an item");
+        assert!(!item.expired(Timestamp::from_millis(99_999)));
+        assert!(item.expired(Timestamp::from_seconds(100)));
+        assert!(!item.allows_route("orders"));
+    }
+}

@@ -1,0 +1,232 @@
+//! Checking what users wrote, every mistake at once (feature `compile`; the publisher and the CLI).
+//!
+//! Each entry is held against the JSON Schema of its kind, which is made from the document's types, so that
+//! a mistake in one field hides none in another. What fits is deserialised and compiled, which resolves the
+//! references and checks what no schema can say.
+
+mod schema;
+
+pub use schema::{document_schema, entry_schema};
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{
+    diagnostic::{Diagnostic, Report, Severity, codes, nearest},
+    document::{
+        Backend, Document, Entry, Kind, MatchEntry, PathMatch, RawDocument, Route, SETTINGS_ID, Settings, check_id,
+    },
+    secret::SecretRef,
+    snapshot::Snapshot,
+};
+
+/// Most bytes that all regexes of a document may compile to together (SECURITY.md 2).
+pub const REGEX_BYTES_TOTAL_MAX: usize = 8 * 1024 * 1024;
+
+/// What a check depends on besides the entries.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckOptions {
+    /// Whether secrets may stand in the document; for development only.
+    pub allow_inline_secrets: bool,
+}
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The document, if there is no error.
+    pub document: Option<RawDocument>,
+}
+
+/// Checks entries together. `report` may hold findings from before, as of items that are no entries.
+#[must_use]
+pub fn check(entries: &[Entry], options: CheckOptions, mut report: Report) -> Checked {
+    let mut document = Document::default();
+    let mut seen = BTreeSet::new();
+    for entry in entries {
+        let mut place = report.entry(entry.kind.as_str(), &entry.id);
+        if !seen.insert((entry.kind, entry.id.as_str())) && entry.kind == Kind::Settings {
+            place.error(codes::DUPLICATE, "there are two settings entries");
+        }
+        let before = place.report_len();
+        schema::check_entry(entry, &mut place);
+        if place.report_len() == before {
+            deserialise(entry, &mut document, &mut report);
+        }
+    }
+    check_secrets(&document.settings, options, &mut report);
+    check_regexes(&document, &mut report);
+    keep_known_references(entries, &mut document);
+    let compiled = Snapshot::compile(&document, &mut report).is_some();
+    let document = (compiled && !report.has_errors()).then(|| RawDocument::from_entries(entries));
+    Checked { diagnostics: report.into_diagnostics(), document }
+}
+
+fn deserialise(entry: &Entry, document: &mut Document, report: &mut Report) {
+    let fields = with_id(entry);
+    let result = match entry.kind {
+        Kind::Settings => serde_json::from_value::<Settings>(fields).map(|settings| document.settings = settings),
+        Kind::Backend => serde_json::from_value::<Backend>(fields).map(|backend| document.backends.push(backend)),
+        Kind::Route => serde_json::from_value::<Route>(fields).map(|route| document.routes.push(route)),
+    };
+    if let Err(error) = result {
+        report.entry(entry.kind.as_str(), &entry.id).error(codes::INVALID_VALUE, error);
+    }
+}
+
+fn with_id(entry: &Entry) -> Value {
+    let mut fields = entry.fields.clone();
+    if entry.kind != Kind::Settings {
+        fields.insert("id".to_owned(), Value::String(entry.id.clone()));
+    }
+    Value::Object(fields)
+}
+
+/// A backend with a mistake of its own is there all the same: no route's reference to it is a second mistake.
+fn keep_known_references(entries: &[Entry], document: &mut Document) {
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::Backend) {
+        if !document.backends.iter().any(|backend| backend.id == entry.id) && check_id(&entry.id).is_ok() {
+            let target = crate::document::Target { url: "http://unknown.invalid".to_owned(), weight: 1 };
+            let (id, description) = (entry.id.clone(), String::new());
+            document.backends.push(Backend { id, description, targets: vec![target], timeouts: Default::default() });
+        }
+    }
+}
+
+fn check_secrets(settings: &Settings, options: CheckOptions, report: &mut Report) {
+    let Some(edge) = &settings.edge else { return };
+    for (index, value) in edge.secret.values.iter().enumerate() {
+        let mut place = report.entry(Kind::Settings.as_str(), SETTINGS_ID);
+        let mut place = place.at("edge");
+        let mut place = place.at("secret");
+        let mut place = place.item("values", index);
+        match value {
+            SecretRef::Inline(_) if !options.allow_inline_secrets => place.error_with_hint(
+                codes::INVALID_VALUE,
+                "a secret cannot stand in the document",
+                "put it into SSM and write { ssm: NAME }",
+            ),
+            SecretRef::Ssm(name) if name.is_empty() => place.error(codes::INVALID_VALUE, "a parameter has a name"),
+            SecretRef::Inline(_) | SecretRef::Ssm(_) => {}
+        }
+    }
+}
+
+fn check_regexes(document: &Document, report: &mut Report) {
+    let entries = document.routes.iter().flat_map(|route| route.r#match.iter().flatten());
+    let total: usize = entries.flat_map(regexes).map(compiled_size).sum();
+    if total > REGEX_BYTES_TOTAL_MAX {
+        let message = format!("all regexes together compile to {total} bytes; {REGEX_BYTES_TOTAL_MAX} are allowed");
+        report.entry(Kind::Settings.as_str(), SETTINGS_ID).error(codes::TOO_MANY, message);
+    }
+}
+
+fn regexes(entry: &MatchEntry) -> impl Iterator<Item = &str> {
+    let path = match &entry.path {
+        Some(PathMatch::Regex(source)) => Some(source.as_str()),
+        _ => None,
+    };
+    let headers = entry.headers.iter().filter_map(|header| header.regex.as_deref());
+    path.into_iter().chain(headers).chain(entry.query.iter().filter_map(|parameter| parameter.regex.as_deref()))
+}
+
+/// The smallest power of two, from 1 KB on, into which a regex compiles; 0 for one that does not compile.
+fn compiled_size(source: &str) -> usize {
+    let compiles = |limit| regex::RegexBuilder::new(source).size_limit(limit).build().is_ok();
+    (10..=18).map(|power| 1 << power).find(|limit| compiles(*limit)).unwrap_or_default()
+}
+
+/// Turns a stored item's `kind` into a known one, or says which one was probably meant.
+pub fn known_kind(kind: &str, id: &str, report: &mut Report) -> Option<Kind> {
+    let known = Kind::parse(kind);
+    if known.is_none() {
+        let names = Kind::ALL.map(Kind::as_str);
+        let hint = match nearest(kind, names.into_iter()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the kinds are {}", names.join(", ")),
+        };
+        report.entry(kind, id).error_with_hint(codes::UNKNOWN_KIND, format!("there is no kind `{kind}`"), hint);
+    }
+    known
+}
+
+/// Splits the value of a whole file into entries; reports what is no section, list or entry.
+///
+/// Each entry comes with the JSON Pointer of its place in the file.
+pub fn entries_of_file(file: &Value, report: &mut Report) -> Vec<(String, Entry)> {
+    let mut entries = Vec::new();
+    let sections = match file {
+        Value::Object(sections) => sections,
+        Value::Null => return entries,
+        _ => {
+            report
+                .entry("document", "")
+                .error(codes::WRONG_TYPE, "a document is a mapping of settings, backends and routes");
+            return entries;
+        }
+    };
+    for (name, section) in sections {
+        let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.section() == name) else {
+            let hint =
+                nearest(name, Kind::ALL.map(Kind::section).into_iter()).map(|near| format!("did you mean `{near}`?"));
+            report.entry("document", "").error_at_pointer(
+                &format!("/{name}"),
+                codes::UNKNOWN_FIELD,
+                format!("there is no section `{name}`"),
+                hint,
+            );
+            continue;
+        };
+        match section {
+            Value::Null => {}
+            Value::Object(fields) if kind == Kind::Settings => {
+                let entry = Entry { kind, id: SETTINGS_ID.to_owned(), fields: fields.clone() };
+                entries.push((format!("/{name}"), entry));
+            }
+            Value::Array(items) if kind != Kind::Settings => {
+                for (index, item) in items.iter().enumerate() {
+                    let pointer = format!("/{name}/{index}");
+                    entries.extend(entry_of_item(kind, item, &pointer, report).map(|entry| (pointer, entry)));
+                }
+            }
+            _ => {
+                let expected = if kind == Kind::Settings { "a mapping" } else { "a list" };
+                report.entry("document", "").error_at_pointer(
+                    &format!("/{name}"),
+                    codes::WRONG_TYPE,
+                    format!("`{name}` is {expected}"),
+                    None,
+                );
+            }
+        }
+    }
+    entries
+}
+
+fn entry_of_item(kind: Kind, item: &Value, pointer: &str, report: &mut Report) -> Option<Entry> {
+    let mut place = report.entry("document", "");
+    let Value::Object(fields) = item else {
+        place.error_at_pointer(pointer, codes::WRONG_TYPE, format!("a {} is a mapping", kind.as_str()), None);
+        return None;
+    };
+    let mut fields = fields.clone();
+    match fields.remove("id") {
+        Some(Value::String(id)) => return Some(Entry { kind, id, fields }),
+        Some(_) => place.error_at_pointer(&format!("{pointer}/id"), codes::WRONG_TYPE, "an id is a string", None),
+        None => {
+            place.error_at_pointer(pointer, codes::MISSING_FIELD, format!("the {} has no `id`", kind.as_str()), None)
+        }
+    }
+    None
+}
+
+/// Whether there is an error among diagnostics.
+#[must_use]
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! Entries against the JSON Schema of their kind.
+
+use std::sync::OnceLock;
+
+use jsonschema::{
+    ValidationError, Validator,
+    error::{TypeKind, ValidationErrorKind},
+};
+use schemars::{Schema, schema_for};
+use serde_json::{Value, json};
+
+use crate::{
+    diagnostic::{Place, codes, nearest},
+    document::{Backend, Document, Entry, Kind, Route, Settings},
+};
+
+/// The JSON Schema (2020-12) of a whole file.
+#[must_use]
+pub fn document_schema() -> Schema {
+    let mut schema = schema_for!(Document);
+    schema.insert("title".to_owned(), json!("Faregate document"));
+    schema
+}
+
+/// The JSON Schema of one entry of a kind.
+#[must_use]
+pub fn entry_schema(kind: Kind) -> Schema {
+    match kind {
+        Kind::Settings => schema_for!(Settings),
+        Kind::Backend => schema_for!(Backend),
+        Kind::Route => schema_for!(Route),
+    }
+}
+
+fn validator(kind: Kind) -> Option<&'static Validator> {
+    static VALIDATORS: [OnceLock<Option<Validator>>; 3] = [const { OnceLock::new() }; 3];
+    let compile = || jsonschema::validator_for(entry_schema(kind).as_value()).ok();
+    VALIDATORS[kind as usize].get_or_init(compile).as_ref()
+}
+
+/// Reports everything in an entry that does not fit the schema.
+pub(super) fn check_entry(entry: &Entry, place: &mut Place<'_>) {
+    let value = super::with_id(entry);
+    let Some(validator) = validator(entry.kind) else {
+        place.error(codes::MALFORMED, "the schema of this kind cannot be compiled");
+        return;
+    };
+    for error in validator.iter_errors(&value) {
+        report(&error, place);
+    }
+}
+
+fn report(error: &ValidationError<'_>, place: &mut Place<'_>) {
+    let pointer = error.instance_path().as_str();
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            for name in unexpected {
+                let at = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+                place.error_at_pointer(&at, codes::UNKNOWN_FIELD, format!("there is no field `{name}` here"), None);
+            }
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            let hint = (name == "authenticate")
+                .then(|| "write `authenticate: anonymous` for a route that anybody may call".to_owned());
+            place.error_at_pointer(pointer, codes::MISSING_FIELD, format!("`{name}` is missing"), hint);
+        }
+        ValidationErrorKind::Type { kind } => {
+            let message = format!("expected {}, found {}", expected_type(kind), type_name(error.instance()));
+            place.error_at_pointer(pointer, codes::WRONG_TYPE, message, None);
+        }
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            report_choice(error, context, place);
+        }
+        _ => place.error_at_pointer(pointer, codes::INVALID_VALUE, error.masked_with("the value"), None),
+    }
+}
+
+/// Says of a choice what is wrong with the branch that was meant, or that there is no such branch.
+fn report_choice(error: &ValidationError<'_>, context: &[Vec<ValidationError<'static>>], place: &mut Place<'_>) {
+    let pointer = error.instance_path().as_str();
+    let is_deeper = |error: &ValidationError<'_>| error.instance_path().as_str().len() > pointer.len();
+    let is_other_branch = |error: &ValidationError<'_>| {
+        !is_deeper(error)
+            && matches!(error.kind(), ValidationErrorKind::Required { .. } | ValidationErrorKind::Enum { .. })
+            || !is_deeper(error)
+                && matches!(error.kind(), ValidationErrorKind::Type { .. } | ValidationErrorKind::Constant { .. })
+    };
+    // An optional field: the one branch that is not `null` is meant.
+    let mut present = context.iter().filter(|branch| !branch.iter().any(expects_null));
+    if let (Some(branch), None) = (present.next(), present.next()) {
+        for error in branch {
+            report(error, place);
+        }
+        return;
+    }
+    let meant = context.iter().find(|branch| !branch.is_empty() && !branch.iter().any(is_other_branch));
+    if let Some(branch) = meant {
+        for error in branch {
+            report(error, place);
+        }
+        return;
+    }
+    let names = branch_names(context);
+    if names.is_empty() {
+        let expected = expected_types(context);
+        let message = format!("expected {}, found {}", expected.join(" or "), type_name(error.instance()));
+        place.error_at_pointer(pointer, codes::WRONG_TYPE, message, None);
+        return;
+    }
+    let presented = match error.instance().as_ref() {
+        Value::String(name) => Some(name.as_str()),
+        Value::Object(fields) if fields.len() == 1 => fields.keys().next().map(String::as_str),
+        _ => None,
+    };
+    let listed = names.join(", ");
+    let (message, hint) = match presented {
+        Some(name) if names.iter().any(|known| known == name) => (format!("`{name}` needs its fields"), None),
+        Some(name) => {
+            let near = nearest(name, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+            (format!("there is no `{name}` here; choose one of {listed}"), near)
+        }
+        None => (format!("expected exactly one of {listed}, found {}", type_name(error.instance())), None),
+    };
+    place.error_at_pointer(pointer, codes::INVALID_VALUE, message, hint);
+}
+
+fn expects_null(error: &ValidationError<'_>) -> bool {
+    matches!(error.kind(), ValidationErrorKind::Type { kind: TypeKind::Single(jsonschema::JsonType::Null) })
+}
+
+/// The types that the branches take; `null` aside, which only means that the field is optional.
+fn expected_types(context: &[Vec<ValidationError<'static>>]) -> Vec<String> {
+    let mut types: Vec<String> = Vec::new();
+    for error in context.iter().flatten() {
+        if let ValidationErrorKind::Type { kind } = error.kind() {
+            let name = expected_type(kind);
+            if name != "null" && !types.contains(&name) {
+                types.push(name);
+            }
+        }
+    }
+    types
+}
+
+fn expected_type(kind: &TypeKind) -> String {
+    match kind {
+        TypeKind::Single(single) => single.to_string(),
+        TypeKind::Multiple(several) => several.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or "),
+    }
+}
+
+/// The names of a choice's branches: what an object must have, and what a string may be.
+fn branch_names(context: &[Vec<ValidationError<'static>>]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for error in context.iter().flatten() {
+        match error.kind() {
+            ValidationErrorKind::Required { property } => names.extend(property.as_str().map(str::to_owned)),
+            ValidationErrorKind::Enum { options } => {
+                names.extend(
+                    options.as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)),
+                );
+            }
+            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+                names.extend(branch_names(context));
+            }
+            _ => {}
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a mapping",
+    }
+}

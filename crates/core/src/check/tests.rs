@@ -1,0 +1,253 @@
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
+use serde_json::{Value, json};
+
+use super::{CheckOptions, check, entries_of_file};
+use crate::diagnostic::Report;
+
+/// Pointer and code of every finding, with kind and id in front of the pointer.
+fn findings(file: &Value) -> Vec<(String, String)> {
+    let mut report = Report::default();
+    let entries: Vec<_> = entries_of_file(file, &mut report).into_iter().map(|(_, entry)| entry).collect();
+    let checked = check(&entries, CheckOptions::default(), report);
+    let place = |found: &crate::diagnostic::Diagnostic| format!("{}/{}{}", found.kind, found.id, found.pointer);
+    checked.diagnostics.iter().map(|found| (place(found), found.code.clone())).collect()
+}
+
+fn file() -> Value {
+    json!({
+        "settings": {"refresh_seconds": 5},
+        "backends": [{"id": "orders", "targets": [{"url": "https://orders.example.com/base"}]}],
+        "routes": [{
+            "id": "orders",
+            "match": [{"path": {"prefix": "/orders"}, "methods": ["GET"]}],
+            "authenticate": "api_key",
+            "forward": {"backend": "orders", "path": "strip_prefix"},
+        }],
+    })
+}
+
+#[test]
+fn a_whole_document_has_no_mistake() {
+    assert_eq!(findings(&file()), []);
+    assert_eq!(findings(&Value::Null), []);
+}
+
+#[test]
+fn each_mistake_has_its_place_and_code() {
+    let route = |name: &str, value: Value| {
+        let mut file = file();
+        file["routes"][0][name] = value;
+        file
+    };
+    let without = |name: &str| {
+        let mut file = file();
+        file["routes"][0].as_object_mut().expect("a route").remove(name);
+        file
+    };
+    for (file, place, code) in [
+        (json!({"route": []}), "document//route", "unknown_field"),
+        (json!({"routes": {}}), "document//routes", "wrong_type"),
+        (json!({"routes": [7]}), "document//routes/0", "wrong_type"),
+        (json!({"routes": [{}]}), "document//routes/0", "missing_field"),
+        (json!([]), "document/", "wrong_type"),
+        (json!({"settings": {"refresh_seconds": "10"}}), "settings/gateway/refresh_seconds", "wrong_type"),
+        (json!({"settings": {"refresh_seconds": 0}}), "settings/gateway/refresh_seconds", "invalid_value"),
+        (json!({"settings": {"default_plan": "free"}}), "settings/gateway/default_plan", "unknown_field"),
+        (
+            json!({"settings": {"edge": {"secret": {"values": [{"inline": "x"}]}}}}),
+            "settings/gateway/edge/secret/values/0",
+            "invalid_value",
+        ),
+        (without("authenticate"), "route/orders", "missing_field"),
+        (without("forward"), "route/orders", "missing_field"),
+        (route("respond", json!({})), "route/orders", "conflict"),
+        (route("limits", json!([])), "route/orders/limits", "unknown_field"),
+        (route("match", json!([])), "route/orders/match", "invalid_value"),
+        (route("hosts", json!([])), "route/orders/hosts", "invalid_value"),
+        (route("hosts", json!(["a:80"])), "route/orders/hosts/0", "invalid_value"),
+        (route("match", json!([{"path": 7}])), "route/orders/match/0/path", "wrong_type"),
+        (route("match", json!([{"path": {"prefx": "/"}}])), "route/orders/match/0/path", "invalid_value"),
+        (route("authenticate", json!("apikey")), "route/orders/authenticate", "invalid_value"),
+        (
+            route("authenticate", json!({"api_key": {"heder": "x"}})),
+            "route/orders/authenticate/api_key/heder",
+            "unknown_field",
+        ),
+        (
+            route("authenticate", json!({"api_key": {"hide_credentials": "yes"}})),
+            "route/orders/authenticate/api_key/hide_credentials",
+            "wrong_type",
+        ),
+        (
+            route("authenticate", json!({"any_of": [{"jwt": {}}]})),
+            "route/orders/authenticate/any_of/0",
+            "invalid_value",
+        ),
+        (
+            route("forward", json!({"backend": "order", "path": "strip_prefix"})),
+            "route/orders/forward/backend",
+            "unknown_reference",
+        ),
+        (route("forward", json!({"backend": "orders", "path": "strip"})), "route/orders/forward/path", "invalid_value"),
+        (route("cors", json!({})), "route/orders/cors", "missing_field"),
+        (route("priority", json!(1.5)), "route/orders/priority", "wrong_type"),
+    ] {
+        assert_eq!(findings(&file), [(place.to_owned(), code.to_owned())], "{file}");
+    }
+}
+
+#[test]
+fn all_mistakes_come_at_once_and_none_twice() {
+    let mut file = file();
+    file["backends"][0]["targets"] = json!("x");
+    file["routes"][0]["priorty"] = json!(1);
+    file["routes"]
+        .as_array_mut()
+        .expect("routes")
+        .push(json!({"id": "Bad", "authenticate": "anonymous", "respond": {"status": 700}}));
+    let found = findings(&file);
+    let places: Vec<_> = found.iter().map(|(place, _)| place.as_str()).collect();
+    assert_eq!(places, ["backend/orders/targets", "route/orders/priorty", "route/Bad/respond/status"]);
+}
+
+#[test]
+fn a_hint_names_what_was_probably_meant() {
+    let mut file = file();
+    file["routes"][0]["forward"]["backend"] = json!("order");
+    file["routes"][0]["authenticate"] = json!("api-key");
+    let mut report = Report::default();
+    let entries: Vec<_> = entries_of_file(&file, &mut report).into_iter().map(|(_, entry)| entry).collect();
+    let hints: Vec<_> = check(&entries, CheckOptions::default(), report)
+        .diagnostics
+        .into_iter()
+        .filter_map(|found| found.hint)
+        .collect();
+    assert_eq!(hints, ["did you mean `api_key`?"]);
+    file["routes"][0]["authenticate"] = json!("api_key");
+    let entries: Vec<_> = entries_of_file(&file, &mut Report::default()).into_iter().map(|(_, entry)| entry).collect();
+    let hints: Vec<_> = check(&entries, CheckOptions::default(), Report::default())
+        .diagnostics
+        .into_iter()
+        .filter_map(|found| found.hint)
+        .collect();
+    assert_eq!(hints, ["did you mean `orders`?"]);
+}
+
+#[test]
+fn no_diagnostic_repeats_a_secret() {
+    let secret = "hunter2-hunter2-hunter2-hunter2-hunter2";
+    for values in [
+        json!([{"inline": secret}]),
+        json!([{"ssn": secret}]),
+        json!([secret]),
+        json!(secret),
+        json!([{"inline": [secret]}]),
+    ] {
+        let file = json!({"settings": {"edge": {"secret": {"values": values}}}});
+        let entries: Vec<_> =
+            entries_of_file(&file, &mut Report::default()).into_iter().map(|(_, entry)| entry).collect();
+        let checked = check(&entries, CheckOptions::default(), Report::default());
+        assert!(!checked.diagnostics.is_empty());
+        assert!(!format!("{:?}", checked.diagnostics).contains("hunter2"), "{values}");
+    }
+}
+
+#[test]
+fn regexes_have_a_bound_together() {
+    let routes: Vec<_> = (0..128)
+        .map(|number| json!({"id": format!("r{number}"), "authenticate": "anonymous", "respond": {}, "match": [{"path": {"regex": format!("/{number}\\w{{4}}")}}]}))
+        .collect();
+    let found = findings(&json!({"routes": routes}));
+    assert_eq!(found, [("settings/gateway".to_owned(), "too_many".to_owned())]);
+    let many: Vec<_> = (0..201)
+        .map(|number| json!({"id": format!("r{number}"), "authenticate": "anonymous", "respond": {}, "match": [{"path": {"regex": format!("/{number}")}}]}))
+        .collect();
+    assert_eq!(findings(&json!({"routes": many})), [("settings/gateway".to_owned(), "too_many".to_owned())]);
+}
+
+/// JSON of any shape, often with the document's own words in it.
+fn json_value() -> impl Strategy<Value = Value> {
+    let words = prop::sample::select(vec![
+        "id",
+        "match",
+        "path",
+        "prefix",
+        "exact",
+        "template",
+        "regex",
+        "methods",
+        "headers",
+        "query",
+        "name",
+        "present",
+        "authenticate",
+        "api_key",
+        "any_of",
+        "anonymous",
+        "cors",
+        "allow_origins",
+        "forward",
+        "backend",
+        "backends",
+        "respond",
+        "redirect",
+        "status",
+        "targets",
+        "url",
+        "weight",
+        "timeouts",
+        "edge",
+        "secret",
+        "values",
+        "inline",
+        "ssm",
+        "hosts",
+        "access",
+        "allow",
+        "/a",
+        "/{x+}",
+        "*",
+        "",
+        "replace",
+        "strip_prefix",
+        "http://h",
+        "(",
+        "{",
+        "%zz",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        words.clone().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(words.clone(), inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40_000))]
+
+    #[test]
+    fn any_json_at_all_gives_diagnostics_or_a_document_and_never_a_panic(
+        settings in json_value(), backend in json_value(), route in json_value(),
+    ) {
+        let mut file = json!({"settings": settings, "backends": [backend], "routes": [route]});
+        for section in ["backends", "routes"] {
+            if let Some(fields) = file[section][0].as_object_mut() {
+                fields.insert("id".to_owned(), json!("x"));
+            }
+        }
+        let mut report = Report::default();
+        let entries: Vec<_> = entries_of_file(&file, &mut report).into_iter().map(|(_, entry)| entry).collect();
+        let checked = check(&entries, CheckOptions::default(), report);
+        assert_eq!(checked.document.is_none(), super::has_errors(&checked.diagnostics));
+    }
+}

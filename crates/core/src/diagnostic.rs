@@ -1,0 +1,198 @@
+//! Mistakes in documents, all of them at once.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One finding about one place of a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// Errors refuse the document; warnings do not.
+    pub severity: Severity,
+    /// A stable word to search for; see [`codes`].
+    pub code: String,
+    /// The entry's kind: `route`, `backend`, `settings`, or what an item claimed to be.
+    pub kind: String,
+    /// The entry's id.
+    pub id: String,
+    /// JSON Pointer (RFC 6901) within the entry; empty for the entry itself.
+    pub pointer: String,
+    /// What is wrong. Never contains a secret.
+    pub message: String,
+    /// What to do about it, where there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Line in the file, from 1; absent for items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Column in the file, from 1; absent for items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The document is refused.
+    Error,
+    /// The document is accepted; somebody should look.
+    Warning,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}[{}] {}/{}{}: {}", self.code, self.kind, self.id, self.pointer, self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(f, "; {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The stable codes of diagnostics.
+pub mod codes {
+    /// A field that does not exist here.
+    pub const UNKNOWN_FIELD: &str = "unknown_field";
+    /// A required field is absent.
+    pub const MISSING_FIELD: &str = "missing_field";
+    /// A value of another type than the field's.
+    pub const WRONG_TYPE: &str = "wrong_type";
+    /// A value outside of what the field takes.
+    pub const INVALID_VALUE: &str = "invalid_value";
+    /// An id that names nothing.
+    pub const UNKNOWN_REFERENCE: &str = "unknown_reference";
+    /// Two entries of one kind and id, or one name twice.
+    pub const DUPLICATE: &str = "duplicate";
+    /// Fields that cannot stand together.
+    pub const CONFLICT: &str = "conflict";
+    /// An item of a kind that does not exist.
+    pub const UNKNOWN_KIND: &str = "unknown_kind";
+    /// The text is no YAML, or the item no JSON.
+    pub const MALFORMED: &str = "malformed";
+    /// More of something than there may be.
+    pub const TOO_MANY: &str = "too_many";
+    /// Allowed, but probably not meant.
+    pub const RISKY: &str = "risky";
+}
+
+/// Collects diagnostics while a document is checked.
+#[derive(Debug, Default)]
+pub struct Report {
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    /// The place of one entry, to report on.
+    pub fn entry(&mut self, kind: &str, id: &str) -> Place<'_> {
+        Place { report: self, kind: kind.to_owned(), id: id.to_owned(), pointer: String::new() }
+    }
+
+    /// Whether an error was reported.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// How many findings there are so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// Whether there is no finding at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty()
+    }
+
+    /// The findings, in the order in which they were found.
+    #[must_use]
+    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
+        self.diagnostics
+    }
+}
+
+/// A place within an entry.
+#[derive(Debug)]
+pub struct Place<'a> {
+    report: &'a mut Report,
+    kind: String,
+    id: String,
+    pointer: String,
+}
+
+impl Place<'_> {
+    /// The place of a member or an index below this one.
+    pub fn at(&mut self, segment: impl fmt::Display) -> Place<'_> {
+        let escaped = segment.to_string().replace('~', "~0").replace('/', "~1");
+        Place {
+            report: self.report,
+            kind: self.kind.clone(),
+            id: self.id.clone(),
+            pointer: format!("{}/{escaped}", self.pointer),
+        }
+    }
+
+    /// The place of an item of a member below this one.
+    pub fn item(&mut self, member: impl fmt::Display, item: impl fmt::Display) -> Place<'_> {
+        let pointer = self.at(member).at(item).pointer;
+        Place { report: self.report, kind: self.kind.clone(), id: self.id.clone(), pointer }
+    }
+
+    /// How many findings the whole report has so far.
+    #[must_use]
+    pub fn report_len(&self) -> usize {
+        self.report.len()
+    }
+
+    /// Reports an error here.
+    pub fn error(&mut self, code: &str, message: impl fmt::Display) {
+        self.push(Severity::Error, code, &message, None);
+    }
+
+    /// Reports an error here, with what to do about it.
+    pub fn error_with_hint(&mut self, code: &str, message: impl fmt::Display, hint: impl Into<String>) {
+        self.push(Severity::Error, code, &message, Some(hint.into()));
+    }
+
+    /// Reports something that is allowed but probably not meant.
+    pub fn warning(&mut self, code: &str, message: impl fmt::Display) {
+        self.push(Severity::Warning, code, &message, None);
+    }
+
+    /// Reports at a JSON Pointer below this place; for findings of the schema.
+    pub fn error_at_pointer(&mut self, pointer: &str, code: &str, message: impl fmt::Display, hint: Option<String>) {
+        let pointer = format!("{}{pointer}", self.pointer);
+        Place { report: self.report, kind: self.kind.clone(), id: self.id.clone(), pointer }.push(
+            Severity::Error,
+            code,
+            &message,
+            hint,
+        );
+    }
+
+    fn push(&mut self, severity: Severity, code: &str, message: &impl fmt::Display, hint: Option<String>) {
+        self.report.diagnostics.push(Diagnostic {
+            severity,
+            code: code.to_owned(),
+            kind: self.kind.clone(),
+            id: self.id.clone(),
+            pointer: self.pointer.clone(),
+            message: message.to_string(),
+            hint,
+            line: None,
+            column: None,
+        });
+    }
+}
+
+/// The known word that somebody probably meant.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let close = |candidate: &&str| strsim::jaro_winkler(word, candidate) > 0.8;
+    known.filter(close).max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)))
+}

@@ -1,0 +1,200 @@
+//! Which route a request belongs to (DESIGN.md §5: matching and its fine print).
+//!
+//! Every match entry of every route gets, for each of its hosts, a rank when the snapshot is compiled:
+//! priority, host, path, method, headers, query, route id, in that order. A request collects the entries
+//! whose host and path fit from one radix tree per host, and the best ranked one that fits wholly wins.
+//! So the cost depends on the request's own path, not on the number of routes.
+
+mod conditions;
+mod explain;
+mod host;
+mod pattern;
+mod rank;
+mod tree;
+
+pub use conditions::Conditions;
+pub use explain::{Miss, Verdict};
+pub use host::{HostPattern, InvalidHost, canonical as canonical_host};
+pub use pattern::{Captures, InvalidPattern, PathPattern};
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::{HeaderMap, Method};
+
+use rank::Rank;
+use tree::Tree;
+
+/// Most regexes that one host may be matched against.
+pub const REGEXES_PER_HOST_MAX: usize = 200;
+
+/// What a request is matched by.
+#[derive(Clone, Copy, Debug)]
+pub struct MatchRequest<'a> {
+    /// The host in lower case, without its port.
+    pub host: &'a str,
+    /// The normalised path.
+    pub path: &'a str,
+    /// The query as it came.
+    pub query: Option<&'a str>,
+    /// The method.
+    pub method: &'a Method,
+    /// The headers as they came.
+    pub headers: &'a HeaderMap,
+}
+
+/// One match entry of one route, compiled.
+#[derive(Debug)]
+pub struct Entry {
+    /// The route's place in the snapshot.
+    pub route: usize,
+    /// The entry's place in the route.
+    pub index: usize,
+    /// The path.
+    pub pattern: PathPattern,
+    /// Everything else.
+    pub conditions: Conditions,
+}
+
+/// What a route brings into the matcher.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The route's place in the snapshot.
+    pub route: usize,
+    /// Its id.
+    pub id: Arc<str>,
+    /// Its priority.
+    pub priority: i32,
+    /// Its hosts; never empty.
+    pub hosts: Vec<HostPattern>,
+    /// Its match entries; never empty.
+    pub entries: Vec<(PathPattern, Conditions)>,
+}
+
+/// What a request is matched to.
+#[derive(Clone, Debug)]
+pub enum Match<'a> {
+    /// This entry wins.
+    Found(&'a Entry),
+    /// Entries fit in all but the method; the first one's route decides about CORS.
+    MethodNotAllowed {
+        /// The best ranked of those entries.
+        entry: &'a Entry,
+        /// The methods that would have matched, sorted.
+        allow: Vec<Method>,
+    },
+    /// Nothing fits.
+    NotFound,
+}
+
+/// All routes, ready to be asked.
+#[derive(Debug, Default)]
+pub struct Matcher {
+    entries: Vec<Entry>,
+    /// Host and entry by rank: the place in this list is the rank.
+    ranked: Vec<Ranked>,
+    exact: HashMap<Box<str>, Tree>,
+    wildcard: HashMap<Box<str>, Tree>,
+    any: Tree,
+}
+
+/// An entry under one of its hosts.
+#[derive(Debug)]
+struct Ranked {
+    host: HostPattern,
+    entry: u32,
+}
+
+impl Matcher {
+    /// Ranks the candidates and builds the trees.
+    #[must_use]
+    pub fn build(candidates: Vec<Candidate>) -> Self {
+        let mut matcher = Self::default();
+        let mut unranked: Vec<(Rank, Ranked)> = Vec::new();
+        for candidate in candidates {
+            for (index, (pattern, conditions)) in candidate.entries.into_iter().enumerate() {
+                let entry = u32::try_from(matcher.entries.len()).unwrap_or(u32::MAX);
+                for host in &candidate.hosts {
+                    let rank = Rank::new(candidate.priority, host, &pattern, &conditions, &candidate.id, index);
+                    unranked.push((rank, Ranked { host: host.clone(), entry }));
+                }
+                matcher.entries.push(Entry { route: candidate.route, index, pattern, conditions });
+            }
+        }
+        unranked.sort_by(|a, b| a.0.cmp(&b.0));
+        for (rank, (_, ranked)) in (0..).zip(unranked) {
+            let tree = match &ranked.host {
+                HostPattern::Any => &mut matcher.any,
+                HostPattern::Exact(host) => matcher.exact.entry(host.clone()).or_default(),
+                HostPattern::Wildcard(suffix) => matcher.wildcard.entry(suffix.clone()).or_default(),
+            };
+            tree.insert(&matcher.entries[ranked.entry as usize].pattern, rank);
+            matcher.ranked.push(ranked);
+        }
+        matcher
+    }
+
+    /// The host under which more than [`REGEXES_PER_HOST_MAX`] regexes stand, if there is one.
+    #[must_use]
+    pub fn host_with_too_many_regexes(&self) -> Option<String> {
+        let named = self.exact.iter().map(|(host, tree)| (host.to_string(), tree));
+        let wildcards = self.wildcard.iter().map(|(suffix, tree)| (format!("*{suffix}"), tree));
+        let mut all = named.chain(wildcards).chain([("any host".to_owned(), &self.any)]);
+        all.find(|(_, tree)| tree.regex_count() > REGEXES_PER_HOST_MAX).map(|(host, _)| host)
+    }
+
+    /// The entry that wins.
+    #[must_use]
+    pub fn find(&self, request: &MatchRequest<'_>) -> Match<'_> {
+        self.find_where(request, Conditions::matches)
+    }
+
+    /// The entry that wins for a preflight: with the method that it asks for, whatever the headers.
+    #[must_use]
+    pub fn find_for_preflight(&self, request: &MatchRequest<'_>) -> Match<'_> {
+        self.find_where(request, Conditions::matches_but_headers)
+    }
+
+    fn find_where(
+        &self,
+        request: &MatchRequest<'_>,
+        fits: impl Fn(&Conditions, &MatchRequest<'_>) -> bool,
+    ) -> Match<'_> {
+        let mut first_without_method = None;
+        let mut allow: Vec<Method> = Vec::new();
+        for rank in self.ranks(request) {
+            let entry = &self.entries[self.ranked[rank as usize].entry as usize];
+            if !fits(&entry.conditions, request) {
+                continue;
+            }
+            let Some(methods) = entry.conditions.refused_method(request.method) else {
+                return Match::Found(entry);
+            };
+            first_without_method.get_or_insert(entry);
+            allow.extend(methods.iter().cloned());
+        }
+        allow.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        allow.dedup();
+        first_without_method.map_or(Match::NotFound, |entry| Match::MethodNotAllowed { entry, allow })
+    }
+
+    /// The ranks, best first, of the entries whose host and path fit.
+    fn ranks(&self, request: &MatchRequest<'_>) -> Vec<u32> {
+        let mut ranks = Vec::with_capacity(8);
+        if let Some(tree) = self.exact.get(request.host) {
+            tree.collect(request.path, &mut ranks);
+        }
+        for (dot, _) in request.host.match_indices('.') {
+            if dot > 0
+                && let Some(tree) = self.wildcard.get(&request.host[dot..])
+            {
+                tree.collect(request.path, &mut ranks);
+            }
+        }
+        self.any.collect(request.path, &mut ranks);
+        ranks.sort_unstable();
+        ranks
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+use http::{HeaderMap, Method};
+use proptest::{
+    prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest},
+    sample::select,
+};
+use serde_json::{Value, json};
+
+use super::{Match, MatchRequest};
+use crate::{diagnostic::Report, document::Document, snapshot::Snapshot};
+
+fn snapshot(routes: Value) -> Snapshot {
+    let document: Document = serde_json::from_value(json!({ "routes": routes })).expect("a document");
+    let mut report = Report::default();
+    let snapshot = Snapshot::compile(&document, &mut report);
+    snapshot.unwrap_or_else(|| panic!("{:?}", report.into_diagnostics()))
+}
+
+fn route(id: &str, fields: Value) -> Value {
+    let mut route = json!({"id": id, "authenticate": "anonymous", "respond": {}});
+    let (Value::Object(route_fields), Value::Object(fields)) = (&mut route, fields) else { panic!("objects") };
+    route_fields.extend(fields);
+    route
+}
+
+fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(*name, http::HeaderValue::from_static(value));
+    }
+    headers
+}
+
+fn find(snapshot: &Snapshot, method: &Method, host: &str, target: &str, headers: &HeaderMap) -> String {
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    match snapshot.find(&MatchRequest { host, path, query, method, headers }) {
+        Match::Found(entry) => snapshot.route(entry).id.to_string(),
+        Match::MethodNotAllowed { allow, .. } => {
+            format!("405 {}", allow.iter().map(Method::as_str).collect::<Vec<_>>().join(","))
+        }
+        Match::NotFound => "404".to_owned(),
+    }
+}
+
+fn get(snapshot: &Snapshot, host: &str, target: &str) -> String {
+    find(snapshot, &Method::GET, host, target, &HeaderMap::new())
+}
+
+#[test]
+fn the_more_specific_path_wins() {
+    let path = |path: Value| json!({"match": [{"path": path}]});
+    let snapshot = snapshot(json!([
+        route("any", json!({})),
+        route("prefix", path(json!({"prefix": "/a"}))),
+        route("longer-prefix", path(json!({"prefix": "/a/b/"}))),
+        route("regex", path(json!({"regex": "/a/.*x"}))),
+        route("longer-regex", path(json!({"regex": "/a/b.*x"}))),
+        route("template", path(json!("/a/{id}"))),
+        route("literal-template", path(json!("/a/{id}/lit"))),
+        route("open-template", path(json!("/a/{id}/{other}"))),
+        route("rest", path(json!("/a/b/c/{rest+}"))),
+        route("exact", path(json!({"exact": "/a/exact"}))),
+    ]));
+    for (target, winner) in [
+        ("/", "any"),
+        ("/a", "prefix"),
+        ("/ab", "any"),
+        ("/a/7", "template"),
+        ("/a/7/", "prefix"),
+        ("/a/exact", "exact"),
+        ("/a/exact/", "prefix"),
+        ("/a/7/lit", "literal-template"),
+        ("/a/7/more", "open-template"),
+        ("/a/b/7/8", "longer-prefix"),
+        ("/a/b/c/7/8", "rest"),
+        ("/a/b/7/x", "longer-regex"),
+        ("/a/c/7/x", "regex"),
+    ] {
+        assert_eq!(get(&snapshot, "h", target), winner, "{target}");
+    }
+}
+
+#[test]
+fn priority_then_host_then_path_then_the_rest() {
+    let snapshot = snapshot(json!([
+        route("any", json!({"match": [{"path": {"exact": "/x"}}]})),
+        route("star", json!({"hosts": ["*.example.org"]})),
+        route("longer-star", json!({"hosts": ["*.b.example.org"]})),
+        route("exact-host", json!({"hosts": ["A.b.example.org"]})),
+        route("urgent", json!({"priority": 1, "match": [{"path": "/urgent"}]})),
+        route("method", json!({"hosts": ["m"], "match": [{"methods": ["GET"]}]})),
+        route(
+            "method-header",
+            json!({"hosts": ["m"], "match": [{"methods": ["GET"], "headers": [{"name": "x-a", "exact": "1"}]}]})
+        ),
+        route(
+            "query",
+            json!({"hosts": ["m"], "match": [{"methods": ["GET"], "query": [{"name": "q", "regex": "[0-9]+"}]}]})
+        ),
+        route("tie-b", json!({"hosts": ["tie"]})),
+        route("tie-a", json!({"hosts": ["tie"]})),
+    ]));
+    for (host, target, winner) in [
+        ("a.b.example.org", "/x", "exact-host"),
+        ("c.b.example.org", "/x", "longer-star"),
+        ("c.example.org", "/x", "star"),
+        ("other", "/x", "any"),
+        ("example.org", "/y", "404"),
+        ("a.b.example.org", "/urgent", "urgent"),
+        ("m", "/?q=12", "query"),
+        ("m", "/?q=a&q=12", "query"),
+        ("m", "/?q=a", "method"),
+        ("tie", "/", "tie-a"),
+    ] {
+        assert_eq!(get(&snapshot, host, target), winner, "{host}{target}");
+    }
+    assert_eq!(find(&snapshot, &Method::GET, "m", "/", &headers(&[("x-a", "1")])), "method-header");
+    assert_eq!(find(&snapshot, &Method::GET, "m", "/", &headers(&[("x-a", "1"), ("x-a", "2")])), "method");
+}
+
+#[test]
+fn what_fails_on_the_best_path_falls_through_to_the_next() {
+    let snapshot = snapshot(json!([
+        route("exact", json!({"match": [{"path": {"exact": "/a"}, "headers": [{"name": "x-v", "exact": "1,2"}]}]})),
+        route("prefix", json!({"match": [{"path": {"prefix": "/a"}}]})),
+    ]));
+    assert_eq!(get(&snapshot, "h", "/a"), "prefix");
+    assert_eq!(find(&snapshot, &Method::GET, "h", "/a", &headers(&[("x-v", "1"), ("x-v", "2")])), "exact");
+}
+
+#[test]
+fn only_the_method_missing_is_a_405_with_the_union() {
+    let snapshot = snapshot(json!([
+        route("put", json!({"match": [{"path": "/a", "methods": ["PUT", "GET"]}]})),
+        route("post", json!({"match": [{"path": {"prefix": "/a"}, "methods": ["POST"]}]})),
+        route(
+            "header",
+            json!({"match": [{"path": "/a", "methods": ["DELETE"], "headers": [{"name": "x", "present": true}]}]})
+        ),
+    ]));
+    let none = HeaderMap::new();
+    assert_eq!(find(&snapshot, &Method::HEAD, "h", "/a", &none), "405 GET,POST,PUT");
+    assert_eq!(find(&snapshot, &Method::OPTIONS, "h", "/a/b", &none), "405 POST");
+    assert_eq!(find(&snapshot, &Method::GET, "h", "/b", &none), "404");
+}
+
+#[test]
+fn a_disabled_route_matches_nothing() {
+    let snapshot =
+        snapshot(json!([route("off", json!({"enabled": false})), route("on", json!({"match": [{"path": "/on"}]}))]));
+    assert_eq!(get(&snapshot, "h", "/off"), "404");
+    assert_eq!(get(&snapshot, "h", "/on"), "on");
+}
+
+fn pattern() -> impl Strategy<Value = Value> {
+    let segment = select(vec!["a", "b", "{x}", ""]);
+    let path = prop::collection::vec(segment, 0..4).prop_map(|segments| format!("/{}", segments.join("/")));
+    (path, 0..6_u8).prop_map(|(path, kind)| {
+        let literal = path.replace("{x}", "c");
+        match kind {
+            0 => json!({"exact": literal}),
+            1 | 2 => json!({"prefix": literal}),
+            3 => json!({"regex": path.replace("{x}", "[ab]")}),
+            4 => json!(format!("{}/{{rest+}}", literal.trim_end_matches('/'))),
+            _ => json!(path),
+        }
+    })
+}
+
+fn random_route() -> impl Strategy<Value = Value> {
+    let hosts = prop::option::of(select(vec![json!(["a.b.c"]), json!(["*.b.c"]), json!(["*.c", "b.c"])]));
+    let methods = prop::option::of(select(vec![json!(["GET"]), json!(["PUT", "POST"])]));
+    let header =
+        prop::option::of(select(vec![json!({"name": "h", "exact": "1"}), json!({"name": "h", "present": true})]));
+    let query =
+        prop::option::of(select(vec![json!({"name": "q", "exact": "1"}), json!({"name": "q", "present": true})]));
+    (hosts, pattern(), methods, header, query, 0..3_i32).prop_map(|(hosts, path, methods, header, query, priority)| {
+        let mut entry = json!({"path": path, "headers": header.into_iter().collect::<Vec<_>>(), "query": query.into_iter().collect::<Vec<_>>()});
+        if let Some(methods) = methods {
+            entry["methods"] = methods;
+        }
+        let mut route = route("", json!({"match": [entry], "priority": priority / 2}));
+        if let Some(hosts) = hosts {
+            route["hosts"] = hosts;
+        }
+        route
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn the_trees_agree_with_asking_every_entry(
+        routes in prop::collection::vec(random_route(), 1..12),
+        host in select(vec!["a.b.c", "x.b.c", "b.c", "c", ""]),
+        path in prop::collection::vec(select(vec!["a", "b", "c", ""]), 0..4),
+        query in prop::option::of(select(vec!["q=1", "q=2", "p=1"])),
+        method in select(vec![Method::GET, Method::PUT, Method::DELETE]),
+        header in any::<bool>(),
+    ) {
+        let path = crate::path::normalise(&format!("/{}", path.join("/"))).expect("a path").into_owned();
+        let numbered: Vec<Value> = (0..).zip(routes).map(|(number, mut route): (usize, Value)| {
+            route["id"] = json!(format!("r{number:02}"));
+            route
+        }).collect();
+        let document: Document = serde_json::from_value(json!({"routes": numbered})).expect("a document");
+        // Patterns that no request can match are refused; what is left is still random enough.
+        let valid: Vec<_> = document.routes.into_iter().filter(|route| {
+            let single = Document { routes: vec![route.clone()], ..Document::default() };
+            Snapshot::compile(&single, &mut Report::default()).is_some()
+        }).collect();
+        let snapshot = Snapshot::compile(&Document { routes: valid, ..Document::default() }, &mut Report::default()).expect("a snapshot");
+        let headers = if header { headers(&[("h", "1")]) } else { HeaderMap::new() };
+        let request = MatchRequest { host, path: &path, query, method: &method, headers: &headers };
+
+        let verdicts: Vec<_> = snapshot.matcher().explain(&request).collect();
+        let wholly = verdicts.iter().find(|verdict| verdict.miss.is_none()).map(|verdict| verdict.entry.route);
+        let but_method = verdicts.iter().find(|verdict| matches!(verdict.miss, Some(super::Miss::Method(_)))).map(|verdict| verdict.entry.route);
+        match snapshot.find(&request) {
+            Match::Found(entry) => prop_assert_eq!(Some(entry.route), wholly),
+            Match::MethodNotAllowed { entry, .. } => {
+                prop_assert_eq!(None, wholly);
+                prop_assert_eq!(Some(entry.route), but_method);
+            }
+            Match::NotFound => prop_assert_eq!((None, None), (wholly, but_method)),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The snapshot: a document resolved and compiled, ready to decide.
+
+mod compile;
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use url::Url;
+
+use crate::{
+    document::Timeouts,
+    forwarding::IdentityHeaders,
+    matcher::{Entry, Match, MatchRequest, Matcher},
+    policy::{
+        access::AccessPolicy,
+        authenticate::AuthenticatePolicy,
+        cors::CorsPolicy,
+        edge::EdgePolicy,
+        forward::{ForwardPolicy, draw_by_weight},
+        redirect::RedirectPolicy,
+        respond::RespondPolicy,
+    },
+};
+
+/// Everything that the pipeline asks, immutable and shared.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What holds for the gateway as a whole.
+    pub settings: SettingsPolicy,
+    /// The backends.
+    pub backends: Box<[BackendPolicy]>,
+    /// The routes that are enabled.
+    pub routes: Box<[RoutePolicy]>,
+    /// Further identity headers that no client may send.
+    pub identity_headers: IdentityHeaders,
+    matcher: Matcher,
+}
+
+/// The compiled settings.
+#[derive(Debug)]
+pub struct SettingsPolicy {
+    /// How often to look for a new snapshot, in seconds.
+    pub refresh_seconds: u32,
+    /// How many proxies of an ALB or REST event are believed.
+    pub trusted_hops: u8,
+    /// The edge in front.
+    pub edge: Option<EdgePolicy>,
+    /// Whether answers carry the version.
+    pub expose_version: bool,
+}
+
+/// A compiled backend.
+#[derive(Debug)]
+pub struct BackendPolicy {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The targets that have a weight, never none.
+    pub targets: Box<[TargetPolicy]>,
+    /// How long the parts of an exchange may take.
+    pub timeouts: Timeouts,
+}
+
+/// A compiled target.
+#[derive(Debug)]
+pub struct TargetPolicy {
+    /// `scheme://host[:port]`.
+    pub origin: Box<str>,
+    /// `host[:port]` as the backend is asked for.
+    pub authority: HeaderValue,
+    /// The path that every request's path is put behind; no final slash.
+    pub base_path: Box<str>,
+    /// The URL as it was written, for people.
+    pub url: Url,
+    weight: u32,
+}
+
+impl BackendPolicy {
+    /// Draws a target by weight; `random` is uniform.
+    #[must_use]
+    pub fn draw(&self, random: u64) -> Option<&TargetPolicy> {
+        draw_by_weight(&self.targets, |target| target.weight, random)
+    }
+}
+
+/// A compiled route.
+#[derive(Debug)]
+pub struct RoutePolicy {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Addresses and sizes.
+    pub access: AccessPolicy,
+    /// Who may call.
+    pub authenticate: AuthenticatePolicy,
+    /// Cross-origin access.
+    pub cors: Option<CorsPolicy>,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What to do with a request that may pass.
+#[derive(Debug)]
+pub enum Action {
+    /// Send it to a backend.
+    Forward(ForwardPolicy),
+    /// Answer right here.
+    Respond(RespondPolicy),
+    /// Send the client elsewhere.
+    Redirect(RedirectPolicy),
+}
+
+impl Snapshot {
+    /// The matcher, for explanations.
+    #[must_use]
+    pub fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
+    /// What a request is matched to.
+    #[must_use]
+    pub fn find(&self, request: &MatchRequest<'_>) -> Match<'_> {
+        self.matcher.find(request)
+    }
+
+    /// What a preflight is matched to: `request.method` is the one that it asks for.
+    #[must_use]
+    pub fn find_for_preflight(&self, request: &MatchRequest<'_>) -> Match<'_> {
+        self.matcher.find_for_preflight(request)
+    }
+
+    /// The route of an entry.
+    #[must_use]
+    pub fn route(&self, entry: &Entry) -> &RoutePolicy {
+        &self.routes[entry.route]
+    }
+}

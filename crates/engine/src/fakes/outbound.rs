@@ -1,0 +1,79 @@
+//! A way out that leads nowhere.
+
+use std::{collections::VecDeque, fmt, sync::Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+
+use super::locked;
+use crate::{
+    body::{self, Body, BodyError},
+    ports::{Outbound, OutboundError, OutboundRequest},
+};
+
+type Answer = Result<Response<Body>, OutboundError>;
+type Responder = Box<dyn Fn(&OutboundRequest) -> Answer + Send + Sync>;
+
+/// Keeps the requests and gives the answers of a script, then those of a responder.
+///
+/// Without either, no connection can be made.
+#[derive(Default)]
+pub struct FakeOutbound {
+    requests: Mutex<Vec<OutboundRequest>>,
+    script: Mutex<VecDeque<Answer>>,
+    responder: Option<Responder>,
+}
+
+impl FakeOutbound {
+    /// Answers by a function of the request, once the script is at its end.
+    pub fn answering(responder: impl Fn(&OutboundRequest) -> Answer + Send + Sync + 'static) -> Self {
+        Self { responder: Some(Box::new(responder)), ..Self::default() }
+    }
+
+    /// Adds an answer to the script.
+    pub fn then(&self, answer: Answer) {
+        locked(&self.script).push_back(answer);
+    }
+
+    /// Adds an answer without headers to the script.
+    pub fn then_status(&self, status: StatusCode, body: impl Into<Bytes>) {
+        let mut response = Response::new(body::full(body));
+        *response.status_mut() = status;
+        self.then(Ok(response));
+    }
+
+    /// The requests so far, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<OutboundRequest> {
+        locked(&self.requests).clone()
+    }
+}
+
+impl fmt::Debug for FakeOutbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeOutbound").field("requests", &self.requests()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Outbound for FakeOutbound {
+    async fn send(&self, request: OutboundRequest) -> Answer {
+        let scripted = locked(&self.script).pop_front();
+        let answer = scripted.unwrap_or_else(|| match &self.responder {
+            Some(responder) => responder(&request),
+            None => Err(OutboundError::Connect("no answer is scripted".to_owned())),
+        });
+        locked(&self.requests).push(request);
+        answer
+    }
+}
+
+/// A body of these frames; one that is an error ends it.
+#[must_use]
+pub fn frames(frames: Vec<Result<Bytes, BodyError>>) -> Body {
+    StreamBody::new(stream::iter(frames.into_iter().map(|frame| frame.map(Frame::data)))).boxed_unsync()
+}

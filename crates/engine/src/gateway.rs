@@ -1,0 +1,212 @@
+//! The request pipeline: one request in, one answer out, one record left.
+
+mod access;
+mod authenticate;
+mod authorise;
+mod dressing;
+mod edge;
+mod forward;
+mod key_cache;
+mod limit;
+mod problems;
+mod recorder;
+mod route;
+mod side_work;
+mod snapshots;
+mod trace;
+
+pub use authenticate::Caller;
+pub use authorise::Clearance;
+pub use limit::Admission;
+pub use recorder::RecordedBody;
+pub use side_work::SideWork;
+pub use snapshots::Loaded;
+
+use std::{
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use faregate_core::{
+    forwarding::is_request_id,
+    problem::{Code, Problem},
+    snapshot::Action,
+};
+use futures_util::FutureExt;
+use http::Response;
+
+use self::{dressing::Dressing, key_cache::KeyCache, recorder::Recorder, snapshots::Snapshots};
+use crate::{
+    body::{self, Body},
+    ports::{Clock, KeyStore, Outbound, Random, Secrets, SnapshotStore, Telemetry},
+};
+
+/// What the gateway needs from the world.
+#[derive(Clone)]
+pub struct Ports {
+    /// Published snapshots.
+    pub snapshots: Arc<dyn SnapshotStore>,
+    /// API keys.
+    pub keys: Arc<dyn KeyStore>,
+    /// Secrets that the document refers to.
+    pub secrets: Arc<dyn Secrets>,
+    /// The way to backends.
+    pub outbound: Arc<dyn Outbound>,
+    /// Records and metrics.
+    pub telemetry: Arc<dyn Telemetry>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+}
+
+/// One request, as the host decoded it.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The request, its path in normal form; or why the event cannot be one.
+    pub request: Result<http::Request<Bytes>, Problem>,
+    /// Who sent it, as the host knows.
+    pub peer: Peer,
+    /// How much time the host leaves; `None` where it does not say.
+    pub remaining: Option<Duration>,
+}
+
+/// Who sent a request, as far as the host itself vouches for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// The address that connected.
+    pub address: Option<IpAddr>,
+    /// The addresses before it, nearest last, where the host keeps such a list (ALB and REST events).
+    pub forwarded_for: Vec<IpAddr>,
+    /// The IAM principal that signed the request.
+    pub iam_arn: Option<String>,
+}
+
+/// An answer, and what has to be finished before the environment may freeze.
+pub struct Handled {
+    /// The answer; its record closes when its body ends.
+    pub response: Response<RecordedBody>,
+    /// Work that the client does not wait for.
+    pub side_work: SideWork,
+}
+
+/// The gateway: state of one environment. Requests may run at once.
+pub struct Gateway {
+    ports: Ports,
+    snapshots: Arc<Snapshots>,
+    keys: KeyCache,
+    answered: AtomicBool,
+}
+
+impl Gateway {
+    /// A gateway that has loaded nothing yet.
+    #[must_use]
+    pub fn new(ports: Ports) -> Self {
+        let snapshots = Arc::new(Snapshots::new(&ports));
+        let keys = KeyCache::new(&ports);
+        Self { ports, snapshots, keys, answered: AtomicBool::new(false) }
+    }
+
+    /// Loads the snapshot ahead of the first request, for at most `limit`; the first request tries again.
+    pub async fn warm_up(&self, limit: Duration) {
+        self.snapshots.warm_up(limit).await;
+    }
+
+    /// Answers one request. Never fails: what goes wrong is an answer, too.
+    pub async fn handle(&self, incoming: Incoming) -> Handled {
+        let mut side_work = SideWork::default();
+        let mut recorder = Recorder::open(&self.ports, !self.answered.swap(true, Ordering::Relaxed));
+        recorder.record.request_id = self.request_id(&incoming);
+        let request_id = recorder.record.request_id.clone();
+        // A panic drops the recorder, which closes the record; the client gets a problem like any other.
+        let answered = AssertUnwindSafe(self.answer(incoming, recorder, &mut side_work)).catch_unwind().await;
+        let response = answered.unwrap_or_else(|_| {
+            let problem = Problem::new(Code::Internal, "the gateway failed; the request may be tried again");
+            problems::answer(&problem, &request_id).map(RecordedBody::unrecorded)
+        });
+        Handled { response, side_work }
+    }
+
+    /// Runs the phases, dresses the answer and hands the record to its body.
+    async fn answer(
+        &self,
+        incoming: Incoming,
+        mut recorder: Recorder,
+        side_work: &mut SideWork,
+    ) -> Response<RecordedBody> {
+        let mut dressing = Dressing::default();
+        let result = self.phases(incoming, &mut recorder, &mut dressing, side_work).await;
+        let mut response = result.unwrap_or_else(|problem| {
+            recorder.refuse(&problem);
+            problems::answer(&problem, &recorder.record.request_id)
+        });
+        dressing.apply(&mut response, &recorder.record.request_id);
+        recorder.record.status = response.status().as_u16();
+        response.map(|body| RecordedBody::new(body, recorder))
+    }
+
+    /// The life of a request, in order. The order is a contract (ARCHITECTURE.md) and has a test.
+    async fn phases(
+        &self,
+        incoming: Incoming,
+        recorder: &mut Recorder,
+        dressing: &mut Dressing,
+        side_work: &mut SideWork,
+    ) -> Result<Response<Body>, Problem> {
+        // 1. decode: the host did it; what could not be decoded still gets a snapshot's headers and a record.
+        let (parts, content) = recorder.decoded(incoming.request, dressing)?.into_parts();
+        let loaded = self.snapshots.for_decision().await?;
+        recorder.loaded(&loaded);
+        dressing.version(&loaded);
+        self.snapshots.refresh_beside(side_work);
+
+        // 2. edge: before anything that costs.
+        let client = edge::check(&loaded.snapshot, &parts, &incoming.peer, &*self.ports.secrets).await?;
+        recorder.client(&client);
+
+        // 3. match; a preflight ends here, because it carries no credentials.
+        let matched = match route::find(&loaded.snapshot, &parts, &client, dressing)? {
+            route::Found::Route(matched) => matched,
+            route::Found::Preflight(answer) => return Ok(answer.map(|()| body::empty())),
+        };
+        let route = matched.route;
+        recorder.record.route = Some(route.id.to_string());
+
+        // 4. access: what needs no IO.
+        access::check(route, &parts, &client, content.len())?;
+
+        // 5. authenticate: from headers without any client-sent copy of an identity header.
+        let headers = access::clean_headers(&parts, &loaded.snapshot);
+        let caller = authenticate::check(route, &headers, parts.uri.query(), &self.keys).await?;
+        recorder.caller(&caller);
+
+        // 6. authorise, 7. limit: forwarding needs what they yield.
+        let clearance = authorise::check(route, caller)?;
+        let admission = limit::admit(clearance)?;
+
+        // 8. transform and act.
+        match &route.action {
+            Action::Respond(respond) => Ok(dressing::respond(respond)),
+            Action::Redirect(redirect) => dressing::redirect(redirect, &parts, &client, &matched),
+            Action::Forward(policy) => {
+                let request = forward::Request { parts: &parts, headers, content, client: &client, matched: &matched };
+                let forward = forward::Forward { policy, ports: &self.ports, snapshot: &loaded.snapshot };
+                forward.send(request, &admission, incoming.remaining, recorder).await
+            }
+        }
+        // 9. record: closed by the answer's body, or by the recorder's drop.
+    }
+
+    /// The client's request id where it has the right shape, else a new one.
+    fn request_id(&self, incoming: &Incoming) -> String {
+        let sent = incoming.request.as_ref().ok().and_then(|request| request.headers().get("x-request-id"));
+        let kept = sent.filter(|value| is_request_id(value.as_bytes())).and_then(|value| value.to_str().ok());
+        kept.map_or_else(|| trace::hex_id(&*self.ports.random, 2), str::to_owned)
+    }
+}

@@ -1,0 +1,81 @@
+//! Phase *edge*: who the client is and which host it asked for.
+
+use std::net::IpAddr;
+
+use faregate_core::{
+    matcher::canonical_host,
+    problem::{Code, Problem},
+    snapshot::Snapshot,
+};
+use http::{header, request::Parts};
+
+use super::Peer;
+use crate::ports::Secrets;
+
+/// The client, as far as somebody trustworthy vouches for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Client {
+    /// Its address.
+    pub(super) address: Option<IpAddr>,
+    /// The host that it asked for, in lower case and without a port.
+    pub(super) host: String,
+    /// The host as it was written.
+    pub(super) authority: String,
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
+}
+
+/// Checks the edge's secret where there is an edge; else takes the host's word.
+pub(super) async fn check(
+    snapshot: &Snapshot,
+    parts: &Parts,
+    peer: &Peer,
+    secrets: &dyn Secrets,
+) -> Result<Client, Problem> {
+    let scheme = if parts.uri.scheme_str() == Some("http") { "http" } else { "https" };
+    let Some(edge) = &snapshot.settings.edge else {
+        let sent = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let authority = parts.uri.authority().map(http::uri::Authority::as_str).or(sent).unwrap_or_default();
+        let address = trusted_address(peer, snapshot.settings.trusted_hops);
+        return Ok(Client { address, host: canonical_host(authority), authority: authority.to_owned(), scheme });
+    };
+    let mut values = Vec::with_capacity(edge.values.len());
+    let mut unreadable = Vec::new();
+    for reference in &edge.values {
+        match secrets.read(reference).await {
+            Ok(value) => values.push(value),
+            Err(error) => unreadable.push(error.to_string()),
+        }
+    }
+    if values.is_empty() {
+        return Err(Problem::new(Code::DependencyUnavailable, "try again later").caused_by(unreadable.join("; ")));
+    }
+    let facts = edge.check(&parts.headers, &values)?;
+    Ok(Client { address: Some(facts.address), host: canonical_host(&facts.host), authority: facts.host, scheme })
+}
+
+/// The address `hops` before the one that connected; the oldest known where there are fewer.
+fn trusted_address(peer: &Peer, hops: u8) -> Option<IpAddr> {
+    let before = peer.forwarded_for.iter().rev();
+    let mut chain = peer.address.iter().chain(before);
+    let last = peer.forwarded_for.len().min(usize::from(hops));
+    chain.nth(last).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::trusted_address;
+    use crate::gateway::Peer;
+
+    #[test]
+    fn trusted_hops_count_from_the_right() {
+        let address = |last| IpAddr::from([192, 0, 2, last]);
+        let peer = Peer { address: Some(address(3)), forwarded_for: vec![address(1), address(2)], iam_arn: None };
+        for (hops, expected) in [(0, 3), (1, 2), (2, 1), (9, 1)] {
+            assert_eq!(trusted_address(&peer, hops), Some(address(expected)));
+        }
+        assert_eq!(trusted_address(&Peer::default(), 1), None);
+    }
+}

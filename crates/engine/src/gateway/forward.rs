@@ -1,0 +1,139 @@
+//! The action *forward*: transform the request, send it, transform the answer.
+
+mod head;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use faregate_core::{
+    policy::forward::{BackendChoice, ForwardPolicy, HostPolicy},
+    problem::{Code, Problem},
+    snapshot::{BackendPolicy, Snapshot, TargetPolicy},
+};
+use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
+
+use super::{Ports, authenticate::Caller, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace};
+use crate::{
+    body::Body,
+    ports::{OutboundError, OutboundLimits, OutboundRequest},
+};
+
+/// What is left for the answer and the side work when the invocation's time ends.
+const RESERVE: Duration = Duration::from_millis(250);
+
+/// Who forwards, and how.
+pub(super) struct Forward<'a> {
+    pub(super) policy: &'a ForwardPolicy,
+    pub(super) ports: &'a Ports,
+    pub(super) snapshot: &'a Snapshot,
+}
+
+/// What is forwarded.
+pub(super) struct Request<'a> {
+    pub(super) parts: &'a Parts,
+    /// The client's headers without those that never cross.
+    pub(super) headers: HeaderMap,
+    pub(super) content: Bytes,
+    pub(super) client: &'a Client,
+    pub(super) matched: &'a Matched<'a>,
+}
+
+impl Forward<'_> {
+    /// Sends the request to one target of one backend.
+    pub(super) async fn send(
+        &self,
+        request: Request<'_>,
+        admission: &Admission,
+        remaining: Option<Duration>,
+        recorder: &mut Recorder,
+    ) -> Result<Response<Body>, Problem> {
+        let unavailable = || Problem::new(Code::BackendUnavailable, "try again later").caused_by("nothing to draw");
+        let choice = self.policy.draw(self.ports.random.next_u64()).ok_or_else(unavailable)?;
+        let backend = &self.snapshot.backends[choice.backend];
+        let target = backend.draw(self.ports.random.next_u64()).ok_or_else(unavailable)?;
+        recorder.record.backend = Some(backend.id.to_string());
+        recorder.record.target = Some(target.url.to_string());
+
+        let caller = admission.clearance().caller();
+        let outbound = OutboundRequest {
+            method: request.parts.method.clone(),
+            origin: target.origin.to_string(),
+            path_and_query: self.path_and_query(&request, target)?,
+            limits: self.limits(backend, remaining, recorder.elapsed()),
+            headers: self.headers(&request, caller, choice, target, recorder),
+            body: request.content,
+        };
+        let before = recorder.elapsed();
+        let answered = self.ports.outbound.send(outbound).await;
+        recorder.record.backend_duration = recorder.elapsed().saturating_sub(before);
+        let mut response = answered.map_err(|error| problem_of(&error))?;
+        head::clean_answer(response.headers_mut(), caller);
+        self.policy.response_headers.apply(response.headers_mut());
+        Ok(response)
+    }
+
+    /// Base path, rewritten path and the query without hidden credentials.
+    fn path_and_query(&self, request: &Request<'_>, target: &TargetPolicy) -> Result<String, Problem> {
+        let uri = &request.parts.uri;
+        let pattern = &request.matched.entry.pattern;
+        let captures = pattern.captures(uri.path()).unwrap_or_default();
+        let path = self.policy.path.apply(uri.path(), pattern, &captures).map_err(|error| {
+            Problem::new(Code::RequestInvalid, "the path cannot be forwarded").caused_by(error.to_string())
+        })?;
+        let query = head::query_without_keys(uri.query(), &request.matched.route.authenticate);
+        let separator = if query.is_empty() { "" } else { "?" };
+        Ok(format!("{}{path}{separator}{query}", target.base_path))
+    }
+
+    fn headers(
+        &self,
+        request: &Request<'_>,
+        caller: &Caller,
+        choice: &BackendChoice,
+        target: &TargetPolicy,
+        recorder: &mut Recorder,
+    ) -> HeaderMap {
+        let mut headers = request.headers.clone();
+        head::hide_keys(&mut headers, &request.matched.route.authenticate);
+        head::add_forwarding(&mut headers, request.client, &recorder.record.request_id);
+        head::add_identity(&mut headers, caller);
+        recorder.record.trace_id = trace::continue_trace(&mut headers, &*self.ports.random);
+        let host = match &self.policy.host {
+            HostPolicy::Target => Some(target.authority.clone()),
+            HostPolicy::Preserve => HeaderValue::from_str(&request.client.authority).ok(),
+            HostPolicy::Name(name) => Some(name.clone()),
+        };
+        headers.insert(header::HOST, host.unwrap_or_else(|| target.authority.clone()));
+        self.policy.request_headers.apply(&mut headers);
+        choice.request_headers.apply(&mut headers);
+        headers
+    }
+
+    /// The backend's timeouts, the route's and what the invocation leaves.
+    fn limits(&self, backend: &BackendPolicy, remaining: Option<Duration>, elapsed: Duration) -> OutboundLimits {
+        let bound = |millis: u32| (millis > 0).then(|| Duration::from_millis(millis.into()));
+        let timeouts = &backend.timeouts;
+        let until_headers = [bound(timeouts.response_ms), bound(self.policy.timeout_ms)];
+        OutboundLimits {
+            connect: bound(timeouts.connect_ms),
+            response: until_headers.into_iter().flatten().min(),
+            idle: bound(timeouts.idle_ms),
+            stream: bound(timeouts.stream_ms),
+            invocation: remaining.map(|remaining| remaining.saturating_sub(elapsed + RESERVE)),
+        }
+    }
+}
+
+/// What the client may know of a failure.
+fn problem_of(error: &OutboundError) -> Problem {
+    let (code, detail) = match error {
+        OutboundError::InvalidUrl(_) => (Code::RequestInvalid, "the URL cannot be forwarded unchanged"),
+        OutboundError::AddressRefused(_) | OutboundError::Connect(_) | OutboundError::BrokenAnswer(_) => {
+            (Code::BackendFailed, "the backend gave no usable answer")
+        }
+        OutboundError::ConnectTimeout | OutboundError::ResponseTimeout => {
+            (Code::BackendTimeout, "the backend did not answer in time")
+        }
+    };
+    Problem::new(code, detail).caused_by(error.to_string())
+}

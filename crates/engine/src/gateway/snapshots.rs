@@ -1,0 +1,173 @@
+//! The snapshot that decides: loaded at the start, polled beside requests, never lost.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use faregate_core::{
+    diagnostic::Report,
+    document::Document,
+    problem::{Code, Problem},
+    snapshot::Snapshot,
+    time::Timestamp,
+};
+use tokio::{sync::Mutex, time::timeout};
+
+use super::{Ports, SideWork};
+use crate::{
+    ports::{Clock, Metric, SnapshotStore, StoreError, Telemetry},
+    published::{SnapshotHead, unpack},
+};
+
+/// A snapshot that was not checked for this many refresh intervals is checked before it decides again.
+const STALE_INTERVALS: u32 = 6;
+/// How long a request waits for that check.
+const STALE_CHECK_LIMIT: Duration = Duration::from_millis(200);
+/// How long the first request waits where the start did not load a snapshot.
+const FIRST_LOAD_LIMIT: Duration = Duration::from_secs(5);
+
+/// A snapshot and where it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its version.
+    pub head: SnapshotHead,
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    checked_at: AtomicU64,
+}
+
+impl Loaded {
+    /// How long ago it was last known to be the newest.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> Duration {
+        now.since(Timestamp::from_millis(self.checked_at.load(Ordering::Relaxed)))
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(self.snapshot.settings.refresh_seconds.into())
+    }
+}
+
+/// Holds the snapshot of this environment.
+pub(super) struct Snapshots {
+    store: Arc<dyn SnapshotStore>,
+    clock: Arc<dyn Clock>,
+    telemetry: Arc<dyn Telemetry>,
+    loaded: ArcSwapOption<Loaded>,
+    loading: Mutex<()>,
+}
+
+impl Snapshots {
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self {
+            store: Arc::clone(&ports.snapshots),
+            clock: Arc::clone(&ports.clock),
+            telemetry: Arc::clone(&ports.telemetry),
+            loaded: ArcSwapOption::empty(),
+            loading: Mutex::new(()),
+        }
+    }
+
+    /// Loads ahead of the first request.
+    pub(super) async fn warm_up(&self, limit: Duration) {
+        self.refresh_within(limit).await;
+    }
+
+    /// The snapshot that decides now.
+    pub(super) async fn for_decision(&self) -> Result<Arc<Loaded>, Problem> {
+        match self.loaded.load_full() {
+            None => self.refresh_within(FIRST_LOAD_LIMIT).await,
+            Some(loaded) if loaded.age(self.clock.now()) > loaded.interval() * STALE_INTERVALS => {
+                // After a freeze: what was revoked meanwhile must not decide.
+                self.refresh_within(STALE_CHECK_LIMIT).await;
+            }
+            Some(loaded) => return Ok(loaded),
+        }
+        self.loaded.load_full().ok_or_else(|| {
+            let mut problem = Problem::new(Code::NotReady, "publish a configuration, then try again");
+            problem.retry_after_seconds = Some(1);
+            problem.caused_by("no snapshot could be loaded")
+        })
+    }
+
+    /// Starts a poll beside the request where one is due.
+    pub(super) fn refresh_beside(self: &Arc<Self>, side_work: &mut SideWork) {
+        let due = self.loaded.load().as_ref().is_none_or(|loaded| loaded.age(self.clock.now()) >= loaded.interval());
+        if due {
+            let snapshots = Arc::clone(self);
+            side_work.spawn(async move { snapshots.refresh().await });
+        }
+    }
+
+    async fn refresh_within(&self, limit: Duration) {
+        if timeout(limit, self.refresh()).await.is_err() {
+            self.telemetry.metric(Metric::ConfigAge, "the snapshot could not be checked in time");
+        }
+    }
+
+    /// Looks for a newer snapshot; one look at a time.
+    async fn refresh(&self) {
+        let _loading = self.loading.lock().await;
+        let now = self.clock.now();
+        if let Err(error) = self.load_newest(now).await {
+            let age = self.loaded.load().as_ref().map_or(Duration::ZERO, |loaded| loaded.age(now));
+            self.telemetry.metric(Metric::ConfigAge, &format!("not checked for {} s: {error}", age.as_secs()));
+        }
+    }
+
+    async fn load_newest(&self, now: Timestamp) -> Result<(), StoreError> {
+        let loaded = self.loaded.load_full();
+        let known = loaded.as_ref().map_or(0, |loaded| loaded.head.version);
+        let current = self.store.current(false).await?;
+        match &current {
+            // Versions only rise: an older one is an older answer of an eventually consistent read.
+            Some(head) if head.version <= known => {
+                if let Some(loaded) = loaded.filter(|loaded| loaded.head.version == head.version) {
+                    loaded.checked_at.store(now.as_millis(), Ordering::Relaxed);
+                }
+                return Ok(());
+            }
+            Some(head) if self.load(head, now).await? => return Ok(()),
+            Some(_) => {}
+            None => self.telemetry.metric(Metric::SnapshotRejected, "there is no current snapshot"),
+        }
+        // What is current does not load: the newest version that does, if it is newer than the one that serves.
+        for head in self.store.heads().await? {
+            if head.version <= known || self.load(&head, now).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a version the one that decides; `false` where it cannot be loaded.
+    async fn load(&self, head: &SnapshotHead, now: Timestamp) -> Result<bool, StoreError> {
+        let chunks = self.store.chunks(&head.hash).await?;
+        let compiled = unpack(head, &chunks).map_err(|error| error.to_string()).and_then(|content| compile(&content));
+        match compiled {
+            Ok(snapshot) => {
+                let checked_at = AtomicU64::new(now.as_millis());
+                self.loaded.store(Some(Arc::new(Loaded { head: head.clone(), snapshot, checked_at })));
+                Ok(true)
+            }
+            Err(cause) => {
+                self.telemetry.metric(Metric::SnapshotRejected, &format!("version {}: {cause}", head.version));
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn compile(content: &[u8]) -> Result<Snapshot, String> {
+    let document: Document = serde_json::from_slice(content).map_err(|error| error.to_string())?;
+    let mut report = Report::default();
+    Snapshot::compile(&document, &mut report).ok_or_else(|| {
+        let first = report.into_diagnostics().into_iter().next();
+        first.map_or_else(|| "it does not compile".to_owned(), |diagnostic| diagnostic.to_string())
+    })
+}

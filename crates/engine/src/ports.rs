@@ -1,0 +1,17 @@
+//! What the engine needs from the world, each need a narrow trait.
+
+mod clock;
+mod config;
+mod keys;
+mod outbound;
+mod secrets;
+mod store_error;
+mod telemetry;
+
+pub use clock::{Clock, Random};
+pub use config::{ApplyLock, ConfigStore, ConfigWriter, Flip, SnapshotStore, StoredEntry};
+pub use keys::{KeyAdmin, KeyStore};
+pub use outbound::{Outbound, OutboundError, OutboundLimits, OutboundRequest};
+pub use secrets::{SecretError, Secrets};
+pub use store_error::StoreError;
+pub use telemetry::{Metric, Telemetry};

@@ -1,0 +1,37 @@
+//! What leaves for the operator.
+
+use crate::record::Record;
+
+/// Takes records and metrics. Must not block and must not fail: telemetry never costs a request.
+pub trait Telemetry: Send + Sync {
+    /// Writes the one record of a request.
+    fn record(&self, record: &Record);
+    /// Counts something that an operator should know; `detail` says which and why, without secrets.
+    fn metric(&self, metric: Metric, detail: &str);
+}
+
+/// The metrics that are not derived from records (DESIGN.md §9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// The snapshot was not checked for longer than it should be.
+    ConfigAge,
+    /// A snapshot could not be loaded and an older one serves.
+    SnapshotRejected,
+    /// A configuration was refused as a whole.
+    PublishRejected,
+    /// A key item that cannot be believed was met.
+    KeyItemsInvalid,
+}
+
+impl Metric {
+    /// The metric's name in CloudWatch.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConfigAge => "ConfigAge",
+            Self::SnapshotRejected => "SnapshotRejected",
+            Self::PublishRejected => "PublishRejected",
+            Self::KeyItemsInvalid => "KeyItemsInvalid",
+        }
+    }
+}

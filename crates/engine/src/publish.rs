@@ -1,0 +1,219 @@
+//! Publishing: Config items → one checked, compressed, versioned snapshot (DESIGN: all or nothing).
+//!
+//! The publisher function, its schedule and the CLI all call [`publish`]. A configuration with one mistake
+//! is refused whole and the last good snapshot goes on serving, because leaving out only the bad route
+//! would expose whatever stands beneath it.
+
+mod apply;
+
+pub use apply::{Applied, ApplyError, Change, LOCK_DURATION, Plan, apply, plan, read_document, rollback};
+
+use faregate_core::{
+    check::{CheckOptions, Checked, check, known_kind},
+    diagnostic::{Diagnostic, Report, codes},
+    document::{Entry, Kind, SETTINGS_ID},
+};
+
+use crate::{
+    ports::{ApplyLock, Clock, ConfigStore, Flip, StoreError, StoredEntry},
+    published::{CorruptSnapshot, DIAGNOSTICS_KEPT, FORMAT, Packed, SnapshotHead, Status, pack, unpack},
+};
+
+/// How many versions are kept for [`rollback`].
+pub const VERSIONS_KEPT: u64 = 10;
+/// How often a publisher starts again when another one was faster.
+pub const ATTEMPTS_MAX: u32 = 5;
+
+/// What [`publish`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new version serves.
+    Published {
+        /// What serves now.
+        head: SnapshotHead,
+        /// Findings that are no errors.
+        warnings: Vec<Diagnostic>,
+    },
+    /// The content is the one that serves already; nothing was written, but for chunks that were broken.
+    Unchanged {
+        /// What serves.
+        head: SnapshotHead,
+        /// Whether broken chunks were written anew.
+        healed: bool,
+        /// Findings that are no errors.
+        warnings: Vec<Diagnostic>,
+    },
+    /// The configuration has errors; what served before goes on serving.
+    Refused {
+        /// Every finding.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// A `faregate apply` is at work; it will publish itself.
+    Locked(ApplyLock),
+}
+
+/// Why nothing could be published.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The table does not do what it is asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Other publishers were faster each time.
+    #[error("other publishers were faster {ATTEMPTS_MAX} times in a row")]
+    Contended,
+    /// The content cannot be packed.
+    #[error(transparent)]
+    Pack(#[from] CorruptSnapshot),
+}
+
+/// Who publishes, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PublishOptions<'a> {
+    /// What the check depends on.
+    pub check: CheckOptions,
+    /// The holder of the apply lock that this publisher may ignore: its own.
+    pub lock_holder: Option<&'a str>,
+}
+
+/// Publishes what the Config table holds.
+///
+/// # Errors
+///
+/// [`PublishError`]; nothing that served before is lost.
+pub async fn publish(
+    store: &dyn ConfigStore,
+    clock: &dyn Clock,
+    options: PublishOptions<'_>,
+) -> Result<Outcome, PublishError> {
+    for _ in 0..ATTEMPTS_MAX {
+        let current = store.current(true).await?;
+        if let Some(lock) = foreign_lock(store, clock, options).await? {
+            return Ok(Outcome::Locked(lock));
+        }
+        let checked = check_stored(&store.entries().await?, options.check);
+        let Some(document) = checked.document else {
+            put_status(store, clock, current.as_ref(), true, &checked.diagnostics).await?;
+            return Ok(Outcome::Refused { diagnostics: checked.diagnostics });
+        };
+        let packed = pack(&document)?;
+        if let Some(head) = current.as_ref().filter(|head| head.hash == packed.hash && head.format == FORMAT) {
+            let healed = heal(store, head, &packed).await?;
+            put_status(store, clock, Some(head), false, &checked.diagnostics).await?;
+            return Ok(Outcome::Unchanged { head: head.clone(), healed, warnings: checked.diagnostics });
+        }
+        if let Some(head) = flip(store, clock, current.as_ref(), &packed).await? {
+            prune(store, &head).await?;
+            put_status(store, clock, Some(&head), false, &checked.diagnostics).await?;
+            return Ok(Outcome::Published { head, warnings: checked.diagnostics });
+        }
+    }
+    Err(PublishError::Contended)
+}
+
+/// Checks stored items as a whole configuration.
+#[must_use]
+pub fn check_stored(stored: &[StoredEntry], options: CheckOptions) -> Checked {
+    let mut report = Report::default();
+    let entries: Vec<Entry> = stored.iter().filter_map(|item| entry_of(item, &mut report)).collect();
+    check(&entries, options, report)
+}
+
+fn entry_of(item: &StoredEntry, report: &mut Report) -> Option<Entry> {
+    let kind = known_kind(&item.kind, &item.id, report)?;
+    if kind == Kind::Settings && item.id != SETTINGS_ID {
+        let mut place = report.entry(&item.kind, &item.id);
+        place.error(codes::INVALID_VALUE, format!("the one settings entry has the id `{SETTINGS_ID}`"));
+        return None;
+    }
+    match &item.fields {
+        Ok(fields) => Some(Entry { kind, id: item.id.clone(), fields: fields.clone() }),
+        Err(cause) => {
+            report.entry(&item.kind, &item.id).error(codes::MALFORMED, cause);
+            None
+        }
+    }
+}
+
+async fn foreign_lock(
+    store: &dyn ConfigStore,
+    clock: &dyn Clock,
+    options: PublishOptions<'_>,
+) -> Result<Option<ApplyLock>, StoreError> {
+    let lock = store.lock().await?;
+    Ok(lock.filter(|lock| lock.expires_at > clock.now() && Some(lock.holder.as_str()) != options.lock_holder))
+}
+
+/// Writes the chunks, then makes them current; `None` where another publisher was faster.
+async fn flip(
+    store: &dyn ConfigStore,
+    clock: &dyn Clock,
+    current: Option<&SnapshotHead>,
+    packed: &Packed,
+) -> Result<Option<SnapshotHead>, StoreError> {
+    write_chunks(store, packed).await?;
+    // Without a current one, versions still rise above all that were.
+    let newest = store.heads().await?.first().map_or(0, |head| head.version);
+    let head = SnapshotHead {
+        version: current.map_or(0, |head| head.version).max(newest) + 1,
+        hash: packed.hash.clone(),
+        format: FORMAT,
+        chunks: packed.chunks.len(),
+        published_at: clock.now(),
+    };
+    match store.flip(&head, current.map(|head| head.version)).await? {
+        Flip::Done => Ok(Some(head)),
+        Flip::Conflict => Ok(None),
+    }
+}
+
+async fn write_chunks(store: &dyn ConfigStore, packed: &Packed) -> Result<(), StoreError> {
+    for (number, chunk) in packed.chunks.iter().enumerate() {
+        store.put_chunk(&packed.hash, number, chunk.clone()).await?;
+    }
+    Ok(())
+}
+
+/// Writes chunks anew that are gone or broken, so that the schedule mends what somebody damaged.
+async fn heal(store: &dyn ConfigStore, head: &SnapshotHead, packed: &Packed) -> Result<bool, PublishError> {
+    let broken = unpack(head, &store.chunks(&head.hash).await?).is_err();
+    if broken {
+        store.delete_chunks(&packed.hash).await?;
+        write_chunks(store, packed).await?;
+    }
+    Ok(broken)
+}
+
+/// Deletes versions beyond the kept ones, and chunks that no kept version names.
+async fn prune(store: &dyn ConfigStore, head: &SnapshotHead) -> Result<(), StoreError> {
+    let heads = store.heads().await?;
+    let (kept, dropped): (Vec<_>, Vec<_>) =
+        heads.into_iter().partition(|old| old.version + VERSIONS_KEPT > head.version);
+    for old in &dropped {
+        let still_named = kept.iter().any(|kept| kept.hash == old.hash) || head.hash == old.hash;
+        if !still_named {
+            store.delete_chunks(&old.hash).await?;
+        }
+        store.delete_head(old.version).await?;
+    }
+    Ok(())
+}
+
+/// Replaces the status item if it would say something else.
+async fn put_status(
+    store: &dyn ConfigStore,
+    clock: &dyn Clock,
+    head: Option<&SnapshotHead>,
+    refused: bool,
+    diagnostics: &[Diagnostic],
+) -> Result<(), StoreError> {
+    let status = Status {
+        version: head.map(|head| head.version),
+        time: clock.now(),
+        refused,
+        diagnostics: diagnostics.iter().take(DIAGNOSTICS_KEPT).cloned().collect(),
+        count: diagnostics.len(),
+    };
+    let before = store.status().await?;
+    let same = before.is_some_and(|before| Status { time: status.time, ..before } == status);
+    if same { Ok(()) } else { store.put_status(&status).await }
+}

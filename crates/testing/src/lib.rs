@@ -1,0 +1,4 @@
+//! What the other crates are tested with: stand-ins for the platform that behave as it does.
+
+pub mod driver;
+pub mod dynamodb;
