@@ -133,11 +133,7 @@ fn short(value: &Value) -> String {
 
 fn differences(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<FieldChange> {
     let mut changes = Vec::new();
-    compare_members("", &masked_members(before), &masked_members(after), &mut changes);
-    // A secret that changed shows itself by its field only.
-    if changes.is_empty() && before != after {
-        compare_secrets("", &Value::Object(before.clone()), &Value::Object(after.clone()), &mut changes);
-    }
+    compare_members("", before, after, &mut changes);
     changes
 }
 
@@ -157,39 +153,21 @@ fn compare_members(
 
 fn compare(pointer: &str, before: Option<&Value>, after: Option<&Value>, changes: &mut Vec<FieldChange>) {
     match (before, after) {
-        (Some(Value::Object(before)), Some(Value::Object(after))) => compare_members(pointer, before, after, changes),
-        (Some(Value::Array(before)), Some(Value::Array(after))) if before.len() == after.len() => {
-            for (index, (before, after)) in before.iter().zip(after).enumerate() {
-                compare(&format!("{pointer}/{index}"), Some(before), Some(after), changes);
-            }
-        }
         _ if before == after => {}
-        _ => changes.push(FieldChange {
-            pointer: pointer.to_owned(),
-            before: before.cloned(),
-            after: after.cloned(),
-        }),
-    }
-}
-
-/// Finds the inline secrets that differ where nothing else does.
-fn compare_secrets(pointer: &str, before: &Value, after: &Value, changes: &mut Vec<FieldChange>) {
-    match (before, after) {
-        _ if before == after => {}
-        (Value::Object(old), Value::Object(new)) if !is_inline_secret(before) => {
-            for (name, old) in old {
-                compare_secrets(&member(pointer, name), old, &new[name], changes);
-            }
+        (Some(Value::Object(old)), Some(Value::Object(new)))
+            if ![before, after].into_iter().flatten().any(is_inline_secret) =>
+        {
+            compare_members(pointer, old, new, changes);
         }
-        (Value::Array(old), Value::Array(new)) => {
+        (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() == new.len() => {
             for (index, (old, new)) in old.iter().zip(new).enumerate() {
-                compare_secrets(&format!("{pointer}/{index}"), old, new, changes);
+                compare(&format!("{pointer}/{index}"), Some(old), Some(new), changes);
             }
         }
         _ => changes.push(FieldChange {
             pointer: pointer.to_owned(),
-            before: Some(masked(before)),
-            after: Some(masked(after)),
+            before: before.map(masked),
+            after: after.map(masked),
         }),
     }
 }
@@ -198,16 +176,12 @@ fn member(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-fn masked_members(members: &Map<String, Value>) -> Map<String, Value> {
-    members.iter().map(|(name, value)| (name.clone(), masked(value))).collect()
-}
-
 /// A value without inline secrets (SECURITY.md 11).
 pub(crate) fn masked(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(masked).collect(),
         Value::Object(_) if is_inline_secret(value) => json!({ "inline": "***" }),
-        Value::Object(members) => Value::Object(masked_members(members)),
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), masked(value))).collect(),
         _ => value.clone(),
     }
 }

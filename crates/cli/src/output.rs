@@ -64,6 +64,11 @@ impl<'a> Output<'a> {
         }
         let mut lines = Lines::default();
         answer.say(&mut lines);
+        self.lines(&lines)
+    }
+
+    /// Prints lines.
+    pub(crate) fn lines(&mut self, lines: &Lines) -> Result<(), CliError> {
         self.text(&lines.0)
     }
 

@@ -156,7 +156,20 @@ mod tests {
         {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "s", "30", "-1d", "+1d", "1.5h", "1 d", "1D", "1y", "é", "99999999999999999999d", "18446744073709551615w"] {
+        for text in [
+            "",
+            "s",
+            "30",
+            "-1d",
+            "+1d",
+            "1.5h",
+            "1 d",
+            "1D",
+            "1y",
+            "é",
+            "99999999999999999999d",
+            "18446744073709551615w",
+        ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

@@ -216,7 +216,7 @@ fn entry_of_item(kind: Kind, item: &Value, pointer: &str, report: &mut Report) -
         Some(Value::String(id)) => return Some(Entry { kind, id, fields }),
         Some(_) => place.error_at_pointer(&format!("{pointer}/id"), codes::WRONG_TYPE, "an id is a string", None),
         None => {
-            place.error_at_pointer(pointer, codes::MISSING_FIELD, format!("the {} has no `id`", kind.as_str()), None)
+            place.error_at_pointer(pointer, codes::MISSING_FIELD, format!("the {} has no `id`", kind.as_str()), None);
         }
     }
     None

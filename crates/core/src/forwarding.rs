@@ -115,7 +115,7 @@ pub fn strip_backend_headers(headers: &mut HeaderMap) {
 /// How often this gateway stands in the request's `via`.
 #[must_use]
 pub fn passes(headers: &HeaderMap) -> usize {
-    let is_own = |hop: &str| hop.trim().split_whitespace().nth(1).is_some_and(|by| by.eq_ignore_ascii_case("faregate"));
+    let is_own = |hop: &str| hop.split_whitespace().nth(1).is_some_and(|by| by.eq_ignore_ascii_case("faregate"));
     let values = headers.get_all(header::VIA).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).filter(|hop| is_own(hop)).count()
 }

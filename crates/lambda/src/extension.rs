@@ -16,7 +16,8 @@ pub async fn register(client: std::sync::Arc<PooledClient>) -> bool {
     let Ok(identifier) = identifier(&client).await else { return false };
     tokio::spawn(async move {
         // The init phase ends when every extension waits for its next event; this one never gets any.
-        let request = Request::builder().uri(NEXT).header("Lambda-Extension-Identifier", identifier).body(Body::empty());
+        let request =
+            Request::builder().uri(NEXT).header("Lambda-Extension-Identifier", identifier).body(Body::empty());
         if let Ok(request) = request {
             let _ = client.call(request).await;
         }

@@ -28,6 +28,8 @@ use crate::{
 
 /// How long the start may take to load the snapshot; the first request tries again.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(1);
+/// What posting the answer leaves of the invocation's time.
+const POST_RESERVE: Duration = Duration::from_millis(100);
 /// What side work leaves of the invocation's time.
 const SIDE_WORK_RESERVE: Duration = Duration::from_millis(50);
 
@@ -88,7 +90,7 @@ impl AnswerService {
         let source = decoded.source;
         let incoming = Incoming { request: decoded.request, peer: decoded.peer, remaining };
         let Handled { response, side_work } = self.gateway.handle(incoming).await;
-        let posted = self.post(&invocation.context.request_id, source, response).await;
+        let posted = self.post_in_time(&invocation.context.request_id, source, response, remaining).await;
 
         let left = remaining.map(|remaining| remaining.saturating_sub(self.clock.monotonic().saturating_sub(started)));
         let limit = left.map_or(SideWork::LIMIT, |left| left.saturating_sub(SIDE_WORK_RESERVE).min(SideWork::LIMIT));
@@ -102,6 +104,21 @@ impl AnswerService {
         (deadline_millis > now).then(|| Duration::from_millis(deadline_millis - now))
     }
 
+    /// Posts the answer, but gives up on a reader that is still not done when the invocation's time ends.
+    async fn post_in_time(
+        &self,
+        request_id: &str,
+        source: EventSource,
+        response: Response<faregate_engine::gateway::RecordedBody>,
+        remaining: Option<Duration>,
+    ) -> Result<(), BoxError> {
+        let post = self.post(request_id, source, response);
+        match remaining {
+            Some(remaining) => tokio::time::timeout(remaining.saturating_sub(POST_RESERVE), post).await?,
+            None => post.await,
+        }
+    }
+
     async fn post(
         &self,
         request_id: &str,
@@ -109,9 +126,14 @@ impl AnswerService {
         response: Response<faregate_engine::gateway::RecordedBody>,
     ) -> Result<(), BoxError> {
         let streams = source == EventSource::FunctionUrl && self.invoke_mode == InvokeMode::Stream;
-        let request = if streams { streamed(request_id, response)? } else { buffered(request_id, source, response).await? };
+        let request =
+            if streams { streamed(request_id, response)? } else { buffered(request_id, source, response).await? };
         let answer = self.client.call(request).await?;
-        if answer.status().is_success() { Ok(()) } else { Err(format!("the Runtime API answered {}", answer.status()).into()) }
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            Err(format!("the Runtime API answered {}", answer.status()).into())
+        }
     }
 }
 
@@ -119,7 +141,10 @@ fn response_uri(request_id: &str) -> String {
     format!("/2018-06-01/runtime/invocation/{request_id}/response")
 }
 
-fn streamed(request_id: &str, response: Response<faregate_engine::gateway::RecordedBody>) -> Result<Request<Body>, http::Error> {
+fn streamed(
+    request_id: &str,
+    response: Response<faregate_engine::gateway::RecordedBody>,
+) -> Result<Request<Body>, http::Error> {
     let (parts, body) = response.into_parts();
     let mut request = Request::builder()
         .method(Method::POST)

@@ -84,7 +84,9 @@ impl Settings {
             }
         };
         let hosts = get("FAREGATE_TARGET_HOSTS");
-        let split = |hosts: String| hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect();
+        let split = |hosts: String| {
+            hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect()
+        };
         Ok(Self {
             config_table: or("FAREGATE_CONFIG_TABLE", "faregate-config"),
             keys_table: or("FAREGATE_KEYS_TABLE", "faregate-keys"),

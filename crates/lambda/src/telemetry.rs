@@ -1,10 +1,6 @@
 //! Records and metrics as JSON lines on standard output, where Lambda collects them.
 
-use std::{
-    io::Write,
-    str::FromStr,
-    sync::Arc,
-};
+use std::{io::Write, str::FromStr, sync::Arc};
 
 use faregate_engine::{
     ports::{Clock, Metric, Telemetry},

@@ -23,7 +23,8 @@ fn at(text: &str, pointer: &str, by_key: bool) -> (usize, usize) {
 
 #[test]
 fn values_and_their_keys_have_places() {
-    let text = "settings:\n  refresh_seconds: 5\nroutes:\n  - id: a\n    match: [{ path: /a }, { path: /b }]\n  - id: b\n";
+    let text =
+        "settings:\n  refresh_seconds: 5\nroutes:\n  - id: a\n    match: [{ path: /a }, { path: /b }]\n  - id: b\n";
     for (pointer, by_key, place) in [
         ("", false, (1, 1)),
         ("/settings", true, (1, 1)),

@@ -175,7 +175,7 @@ impl CorsPolicy {
         for name in foreign {
             answer.remove(name);
         }
-        let varies = answer.get_all(header::VARY).iter().any(|value| mentions_origin(value));
+        let varies = answer.get_all(header::VARY).iter().any(mentions_origin);
         if !varies {
             answer.append(header::VARY, HeaderValue::from_static("origin"));
         }

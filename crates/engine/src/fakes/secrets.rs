@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -15,20 +16,16 @@ use super::locked;
 use crate::ports::{SecretError, Secrets};
 
 /// Parameters by name. Nothing is cached: what the test sets is what the next read sees.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct FakeSecrets {
-    parameters: Mutex<BTreeMap<String, SecretValue>>,
+    parameters: Mutex<BTreeMap<String, Vec<u8>>>,
     reads: AtomicUsize,
 }
 
 impl FakeSecrets {
-    /// Sets a parameter; an empty value takes it away, as no secret is empty.
+    /// Sets a parameter; an empty value is one that cannot be read.
     pub fn set(&self, name: &str, value: impl Into<Vec<u8>>) {
-        let mut parameters = locked(&self.parameters);
-        match SecretValue::new(value) {
-            Some(value) => parameters.insert(name.to_owned(), value),
-            None => parameters.remove(name),
-        };
+        locked(&self.parameters).insert(name.to_owned(), value.into());
     }
 
     /// Takes a parameter away: reading it fails.
@@ -43,17 +40,22 @@ impl FakeSecrets {
     }
 }
 
+impl fmt::Debug for FakeSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeSecrets").field("reads", &self.reads()).finish_non_exhaustive()
+    }
+}
+
 #[async_trait]
 impl Secrets for FakeSecrets {
     async fn read(&self, reference: &SecretRef) -> Result<SecretValue, SecretError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        match reference {
-            SecretRef::Inline(value) => {
-                SecretValue::new(value.as_bytes()).ok_or_else(|| SecretError::Empty(reference.name().to_owned()))
-            }
+        let value = match reference {
+            SecretRef::Inline(value) => value.clone().into_bytes(),
             SecretRef::Ssm(name) => locked(&self.parameters).get(name).cloned().ok_or_else(|| {
                 SecretError::Unavailable { name: name.clone(), cause: "there is no such parameter".to_owned() }
-            }),
-        }
+            })?,
+        };
+        SecretValue::new(value).ok_or_else(|| SecretError::Empty(reference.name().to_owned()))
     }
 }

@@ -114,7 +114,7 @@ impl RecordedBody {
         let problem = loop {
             match self.inner.frame().await {
                 None => {
-                    if let Some(recorder) = &mut self.recorder {
+                    if let Some(mut recorder) = self.recorder.take() {
                         recorder.record.body_bytes = collected.len() as u64;
                     }
                     return collected.freeze();
@@ -123,19 +123,30 @@ impl RecordedBody {
                     let Ok(data) = frame.into_data() else { continue };
                     if collected.len() + data.len() > bytes_max {
                         let detail = "the answer does not fit into one piece";
-                        break Problem::new(Code::ResponseTooLarge, detail).caused_by(format!("over {bytes_max} bytes"));
+                        break Problem::new(Code::ResponseTooLarge, detail)
+                            .caused_by(format!("over {bytes_max} bytes"));
                     }
                     collected.extend_from_slice(&data);
                 }
                 Some(Err(error)) => break problems::of_broken_body(&error),
             }
         };
-        problems::replace(parts, &problem, self.recorder.as_mut().map(|recorder| &mut recorder.record))
+        let mut recorder = self.recorder.take();
+        problems::replace(parts, &problem, recorder.as_mut().map(|recorder| &mut recorder.record))
     }
 
     /// A body whose record is closed already.
     pub(super) fn unrecorded(inner: Body) -> Self {
         Self { inner, recorder: None }
+    }
+}
+
+impl Drop for RecordedBody {
+    fn drop(&mut self) {
+        // Whoever took the answer went away before its end.
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record.stream_error.get_or_insert_with(|| "abandoned".to_owned());
+        }
     }
 }
 

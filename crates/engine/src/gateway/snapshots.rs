@@ -59,6 +59,8 @@ pub(super) struct Snapshots {
     clock: Arc<dyn Clock>,
     telemetry: Arc<dyn Telemetry>,
     loaded: ArcSwapOption<Loaded>,
+    /// When somebody last looked, successfully or not: a store that is down is not asked by every request.
+    attempted_at: AtomicU64,
     loading: Mutex<()>,
 }
 
@@ -69,6 +71,7 @@ impl Snapshots {
             clock: Arc::clone(&ports.clock),
             telemetry: Arc::clone(&ports.telemetry),
             loaded: ArcSwapOption::empty(),
+            attempted_at: AtomicU64::new(0),
             loading: Mutex::new(()),
         }
     }
@@ -82,7 +85,7 @@ impl Snapshots {
     pub(super) async fn for_decision(&self) -> Result<Arc<Loaded>, Problem> {
         match self.loaded.load_full() {
             None => self.refresh_within(FIRST_LOAD_LIMIT).await,
-            Some(loaded) if loaded.age(self.clock.now()) > loaded.interval() * STALE_INTERVALS => {
+            Some(loaded) if self.is_due(&loaded, loaded.interval() * STALE_INTERVALS) => {
                 // After a freeze: what was revoked meanwhile must not decide.
                 self.refresh_within(STALE_CHECK_LIMIT).await;
             }
@@ -97,11 +100,17 @@ impl Snapshots {
 
     /// Starts a poll beside the request where one is due.
     pub(super) fn refresh_beside(self: &Arc<Self>, side_work: &mut SideWork) {
-        let due = self.loaded.load().as_ref().is_none_or(|loaded| loaded.age(self.clock.now()) >= loaded.interval());
-        if due {
+        if self.loaded.load().as_ref().is_none_or(|loaded| self.is_due(loaded, loaded.interval())) {
             let snapshots = Arc::clone(self);
             side_work.spawn(async move { snapshots.refresh().await });
         }
+    }
+
+    /// Whether the snapshot is older than `age_max` and nobody looked within its interval.
+    fn is_due(&self, loaded: &Loaded, age_max: Duration) -> bool {
+        let now = self.clock.now();
+        let attempted_at = Timestamp::from_millis(self.attempted_at.load(Ordering::Relaxed));
+        loaded.age(now) >= age_max && (attempted_at > now || now.since(attempted_at) >= loaded.interval())
     }
 
     async fn refresh_within(&self, limit: Duration) {
@@ -114,6 +123,7 @@ impl Snapshots {
     async fn refresh(&self) {
         let _loading = self.loading.lock().await;
         let now = self.clock.now();
+        self.attempted_at.store(now.as_millis(), Ordering::Relaxed);
         if let Err(error) = self.load_newest(now).await {
             let age = self.loaded.load().as_ref().map_or(Duration::ZERO, |loaded| loaded.age(now));
             self.telemetry.metric(Metric::ConfigAge, &format!("not checked for {} s: {error}", age.as_secs()));
@@ -137,7 +147,8 @@ impl Snapshots {
             None => self.telemetry.metric(Metric::SnapshotRejected, "there is no current snapshot"),
         }
         // What is current does not load: the newest version that does, if it is newer than the one that serves.
-        for head in self.store.heads().await? {
+        let failed = current.as_ref().map(|head| head.version);
+        for head in self.store.heads().await?.into_iter().filter(|head| Some(head.version) != failed) {
             if head.version <= known || self.load(&head, now).await? {
                 break;
             }

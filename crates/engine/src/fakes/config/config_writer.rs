@@ -2,9 +2,13 @@
 
 use async_trait::async_trait;
 use faregate_core::time::Timestamp;
+use serde_json::Value;
 
 use super::{FakeConfigStore, locked};
 use crate::ports::{ApplyLock, ConfigWriter, StoreError, StoredEntry};
+
+/// Below 2⁵³ every integral float is exactly that integer.
+const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
 
 #[async_trait]
 impl ConfigWriter for FakeConfigStore {
@@ -31,10 +35,12 @@ impl ConfigWriter for FakeConfigStore {
     async fn put_entry(&self, entry: &StoredEntry) -> Result<(), StoreError> {
         self.faults.begin("put_entry").await?;
         refuse_machine_written(&entry.kind)?;
-        if let Err(cause) = &entry.fields {
-            return Err(StoreError::Rejected(cause.clone()));
+        if entry.kind.is_empty() || entry.id.is_empty() {
+            return Err(StoreError::Rejected("kind and id cannot be empty".to_owned()));
         }
-        self.insert(entry.clone());
+        let fields = entry.fields.clone().map_err(StoreError::Rejected)?;
+        let fields = fields.into_iter().map(|(name, value)| (name, stored(value))).collect();
+        self.insert(StoredEntry { fields: Ok(fields), ..entry.clone() });
         Ok(())
     }
 
@@ -43,6 +49,21 @@ impl ConfigWriter for FakeConfigStore {
         refuse_machine_written(kind)?;
         locked(&self.table).entries.remove(&(kind.to_owned(), id.to_owned()));
         Ok(())
+    }
+}
+
+/// DynamoDB has one type of number: `1.0` comes back as `1`.
+fn stored(value: Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < EXACT_INTEGERS => {
+                Value::from(float as i64)
+            }
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(stored).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, stored(value))).collect(),
+        other => other,
     }
 }
 

@@ -1,0 +1,94 @@
+//! How the SDK is set up: for a function, for an operator, for a stack on this machine.
+
+mod http_client;
+
+use std::{sync::Arc, time::Duration};
+
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use faregate_engine::ports::Clock;
+
+use http_client::FunctionHttpClient;
+
+/// How often a call is tried in all.
+const ATTEMPTS_MAX: u32 = 3;
+/// Mean wait before the second try; doubles for each further one.
+const BACKOFF: Duration = Duration::from_millis(25);
+/// Longest wait before a try.
+const BACKOFF_MAX: Duration = Duration::from_millis(250);
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// A client waits for it: 500 ms to connect, 1 s a try, 2.5 s in all.
+    Request,
+    /// Nobody waits: 1 s to connect, 5 s a try, 15 s in all.
+    Background,
+}
+
+impl Patience {
+    fn timeouts(self) -> TimeoutConfig {
+        let (connect, attempt, operation) = match self {
+            Self::Request => (500, 1000, 2500),
+            Self::Background => (1000, 5000, 15_000),
+        };
+        TimeoutConfig::builder()
+            .connect_timeout(Duration::from_millis(connect))
+            .operation_attempt_timeout(Duration::from_millis(attempt))
+            .operation_timeout(Duration::from_millis(operation))
+            .build()
+    }
+}
+
+/// What all AWS clients of a process share: region, credentials, connections, time-outs.
+#[derive(Clone, Debug)]
+pub struct AwsConfig {
+    sdk: SdkConfig,
+}
+
+impl AwsConfig {
+    /// For a Lambda function: cheap at a cold start, and no connection outlives a freeze.
+    ///
+    /// Region, credentials and endpoints are what the environment says, or a profile without SSO.
+    pub async fn for_function(clock: Arc<dyn Clock>, patience: Patience) -> Self {
+        let client = SharedHttpClient::new(FunctionHttpClient::new(clock));
+        Self { sdk: loader(patience).http_client(client).load().await }
+    }
+
+    /// For the command line: profiles with SSO and credential processes, the system's own authorities, the
+    /// SDK's own HTTP client.
+    #[cfg(feature = "operator")]
+    pub async fn for_operator(endpoint_url: Option<String>) -> Self {
+        let loader = loader(Patience::Background);
+        let loader = match endpoint_url {
+            Some(url) => loader.endpoint_url(url),
+            None => loader,
+        };
+        Self { sdk: loader.load().await }
+    }
+
+    /// For a stack on this machine, which checks no signature: made-up credentials, nothing from the
+    /// environment decides where it goes.
+    pub async fn for_local_stack(endpoint_url: &str, clock: Arc<dyn Clock>, patience: Patience) -> Self {
+        let client = SharedHttpClient::new(FunctionHttpClient::new(clock));
+        let loader = loader(patience)
+            .http_client(client)
+            .endpoint_url(endpoint_url)
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local stack"));
+        Self { sdk: loader.load().await }
+    }
+
+    pub(crate) fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+}
+
+fn loader(patience: Patience) -> ConfigLoader {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS_MAX)
+        .with_initial_backoff(BACKOFF)
+        .with_max_backoff(BACKOFF_MAX);
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(patience.timeouts()).retry_config(retries)
+}

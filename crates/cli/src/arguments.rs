@@ -1,0 +1,70 @@
+//! The command line.
+
+use clap::{Args, Parser};
+
+use crate::commands::Command;
+
+/// What every command may end with; also in `docs/cli.md`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; no difference
+  1  the operation failed: file, table, lock, other publishers
+  2  the command line asks for something impossible
+  3  the configuration has errors, or a check found something
+  4  `diff` found differences
+  5  there is no such version, key or route";
+
+/// Manages a Faregate gateway: its configuration, its API keys, and why it does what it does.
+#[derive(Debug, Parser)]
+#[command(name = "faregate", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What holds for every command.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Print one JSON object instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Where DynamoDB answers, as http://127.0.0.1:8000; default: the region's endpoint
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// The profile of your AWS configuration
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The AWS region
+    #[arg(long, global = true, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// The Config table
+    #[arg(long, global = true, value_name = "TABLE", env = "FAREGATE_CONFIG_TABLE", default_value = "faregate-config")]
+    pub(crate) config_table: String,
+    /// The Keys table
+    #[arg(long, global = true, value_name = "TABLE", env = "FAREGATE_KEYS_TABLE", default_value = "faregate-keys")]
+    pub(crate) keys_table: String,
+    /// Accept `{ inline: … }` secrets; for development only
+    #[arg(long, global = true, env = "FAREGATE_ALLOW_INLINE_SECRETS", value_parser = switch, hide = true)]
+    pub(crate) allow_inline_secrets: bool,
+}
+
+/// A development switch is on for `1` only, in the environment as in the functions; `true` is what clap says
+/// for the flag itself.
+#[allow(clippy::unnecessary_wraps, reason = "clap's value parsers are fallible")]
+fn switch(text: &str) -> Result<bool, std::convert::Infallible> {
+    Ok(matches!(text, "1" | "true"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,126 @@
+//! `faregate apply`.
+
+use std::io::{BufRead, IsTerminal};
+
+use clap::Args;
+use faregate_core::diagnostic::Diagnostic;
+use faregate_engine::publish::{Applied, ApplyError, Outcome, apply, plan};
+use serde::Serialize;
+
+use crate::{
+    changes::Changes,
+    error::{CliError, Exit},
+    findings,
+    output::{Answer, Lines, Output},
+    random,
+    source::Source,
+    stores::Stores,
+};
+
+/// Write a file's entries into the Config table and publish them as one change
+#[derive(Args, Debug)]
+pub(crate) struct Apply {
+    /// The file; `-` is standard input
+    #[arg(default_value = "faregate.yaml")]
+    file: String,
+    /// Delete entries that are not in the file
+    #[arg(long)]
+    prune: bool,
+    /// Delete without asking; only a terminal is ever asked
+    #[arg(long)]
+    yes: bool,
+}
+
+/// What became of a change; of `rollback`, too.
+#[derive(Debug, Serialize)]
+pub(crate) struct Applying {
+    #[serde(flatten)]
+    changes: Changes,
+    /// The version that serves.
+    version: u64,
+    /// Whether it is a new one.
+    published: bool,
+    /// Findings that are no errors.
+    warnings: Vec<Diagnostic>,
+}
+
+impl Apply {
+    /// Writes the Config table.
+    pub(crate) async fn run(self, stores: &Stores, output: &mut Output<'_>) -> Result<Exit, CliError> {
+        let source = Source::read(&self.file)?;
+        let wanted = source.wanted("nothing was written")?;
+        if self.prune && !self.yes && !output.is_json() && std::io::stdin().is_terminal() {
+            let plan = plan(&stores.config.entries().await?, wanted, true);
+            confirm(&Changes::of(&plan), output)?;
+        }
+        let holder = random::holder()?;
+        let applied = apply(&*stores.config, &*stores.clock, wanted, self.prune, &holder, stores.check).await;
+        let applied = applied.map_err(|error| match error {
+            ApplyError::Refused(mut diagnostics) => {
+                source.locate(&mut diagnostics);
+                ApplyError::Refused(diagnostics)
+            }
+            other => other,
+        });
+        let mut applying = Applying::of(applied?)?;
+        source.locate(&mut applying.warnings);
+        output.answer(&applying)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn confirm(changes: &Changes, output: &mut Output<'_>) -> Result<(), CliError> {
+    if changes.deletions() == 0 {
+        return Ok(());
+    }
+    let mut lines = Lines::default();
+    changes.say(&mut lines);
+    output.lines(&lines)?;
+    output.ask(&format!("Delete {}? [y/N]", findings::entries(changes.deletions())));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.map_err(|cause| CliError::File { name: "standard input".to_owned(), cause })?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(CliError::Usage("nothing was written".to_owned()))
+    }
+}
+
+impl Applying {
+    /// Reads the outcome.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError`] where the entries were written and not published.
+    pub(crate) fn of(applied: Applied) -> Result<Self, CliError> {
+        let changes = Changes::of(&applied.plan);
+        match applied.outcome {
+            Outcome::Published { head, warnings } => {
+                Ok(Self { changes, version: head.version, published: true, warnings })
+            }
+            Outcome::Unchanged { head, warnings, .. } => {
+                Ok(Self { changes, version: head.version, published: false, warnings })
+            }
+            Outcome::Refused { diagnostics } => Err(CliError::Refused {
+                message: "the entries were written, but somebody else's change keeps them from being published"
+                    .to_owned(),
+                diagnostics,
+            }),
+            Outcome::Locked(_) => Err(CliError::Locked),
+        }
+    }
+}
+
+impl Answer for Applying {
+    fn say(&self, lines: &mut Lines) {
+        self.changes.say(lines);
+        findings::say(&self.warnings, lines);
+        let version = self.version;
+        if self.published {
+            lines.add(format!("version {version} is published; environments pick it up within `refresh_seconds`"));
+        } else {
+            lines.add(format!("nothing to publish: version {version} serves this already"));
+        }
+    }
+}

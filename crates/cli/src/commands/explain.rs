@@ -1,0 +1,112 @@
+//! `faregate explain`.
+
+mod action;
+mod key;
+mod others;
+mod request;
+mod say;
+mod verdict;
+
+use std::net::IpAddr;
+
+use clap::Args;
+use faregate_core::{
+    check::CheckOptions,
+    diagnostic::Report,
+    document::{Document, RawDocument},
+    snapshot::Snapshot,
+};
+use faregate_engine::publish::read_document;
+
+use self::{key::KeyVerdict, request::Asked, verdict::Explanation};
+use crate::{
+    error::{CliError, Exit},
+    output::Output,
+    source::{STANDARD_INPUT, Source},
+    stores::Stores,
+};
+
+/// How many entries that did not win are shown.
+const OTHERS_SHOWN: usize = 10;
+
+/// Say which route a request belongs to, and why no other one; nothing is sent and no permit taken
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// The method
+    method: String,
+    /// https://host/path?query, or a path alone for the host `localhost`
+    url: String,
+    /// A header of the request; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The client's address, for access lists
+    #[arg(long)]
+    address: Option<IpAddr>,
+    /// Ask this file instead of the version that serves
+    #[arg(long, value_name = "FILE")]
+    file: Option<String>,
+    /// Show every entry that did not win, not only the nearest 10
+    #[arg(long)]
+    all: bool,
+    /// Read an API key from standard input and say what the gateway makes of it
+    #[arg(long)]
+    key_stdin: bool,
+}
+
+impl Explain {
+    /// Whether no table is needed.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.file.is_some() && !self.key_stdin
+    }
+
+    /// Asks the file.
+    pub(crate) fn run_offline(self, options: CheckOptions, output: &mut Output<'_>) -> Result<Exit, CliError> {
+        let document = Source::read(self.file.as_deref().unwrap_or(STANDARD_INPUT))?;
+        let document = document.document(options, "there is nothing to explain")?;
+        let explanation = self.explain(&document)?;
+        output.answer(&explanation)?;
+        Ok(explanation.exit())
+    }
+
+    /// Asks the version that serves, or the file; the Keys table about the key.
+    pub(crate) async fn run(self, stores: &Stores, output: &mut Output<'_>) -> Result<Exit, CliError> {
+        let (version, document) = match self.file.as_deref() {
+            Some(STANDARD_INPUT) => {
+                return Err(CliError::Usage("file and key cannot both be on standard input".to_owned()));
+            }
+            Some(name) => (None, Source::read(name)?.document(stores.check, "there is nothing to explain")?),
+            None => {
+                let head = stores.config.current(true).await?;
+                let head = head.ok_or_else(|| CliError::NotFound("nothing is published yet".to_owned()))?;
+                (Some(head.version), read_document(&*stores.config, &head).await?)
+            }
+        };
+        let mut explanation = self.explain(&document)?;
+        explanation.version = version;
+        if self.key_stdin {
+            let route = explanation.route.as_ref().map(|route| route.id.as_str());
+            explanation.key = Some(KeyVerdict::of_standard_input(stores, route).await?);
+        }
+        output.answer(&explanation)?;
+        Ok(explanation.exit())
+    }
+
+    fn explain(&self, raw: &RawDocument) -> Result<Explanation, CliError> {
+        let asked = Asked::parse(&self.method, &self.url, &self.headers, self.address)?;
+        let snapshot = compile(raw)?;
+        let shown = if self.all { usize::MAX } else { OTHERS_SHOWN };
+        Ok(Explanation::of(&asked, &snapshot, raw, shown))
+    }
+}
+
+/// Compiles a document as an environment does.
+fn compile(raw: &RawDocument) -> Result<Snapshot, CliError> {
+    let document = serde_json::to_value(raw).and_then(serde_json::from_value::<Document>);
+    let document = document.map_err(|error| CliError::Failed(format!("the snapshot is no document: {error}")))?;
+    let mut report = Report::default();
+    let snapshot = Snapshot::compile(&document, &mut report);
+    snapshot.ok_or_else(|| CliError::Refused {
+        message: "the configuration has errors; there is nothing to explain".to_owned(),
+        diagnostics: report.into_diagnostics(),
+    })
+}

@@ -1,0 +1,109 @@
+//! What the winning route would do.
+
+use faregate_core::{
+    matcher::{Captures, PathPattern},
+    policy::{
+        forward::{ForwardPolicy, HostPolicy},
+        redirect::RedirectPolicy,
+    },
+    snapshot::{Action, Snapshot},
+};
+use serde::Serialize;
+
+use super::request::Asked;
+
+/// What the winning route would do.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ActionView {
+    /// Send the request to one of these.
+    Forward {
+        /// The path after rewriting.
+        path: String,
+        /// The backends, of which one is drawn by weight.
+        backends: Vec<BackendView>,
+    },
+    /// Answer right here.
+    Respond {
+        /// The status.
+        status: u16,
+    },
+    /// Send the client elsewhere.
+    Redirect {
+        /// The status.
+        status: u16,
+        /// Where to.
+        location: String,
+    },
+    /// 400: the rewritten path is none that anybody should see.
+    RequestInvalid {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// A backend that may be drawn.
+#[derive(Debug, Serialize)]
+pub(super) struct BackendView {
+    pub(super) id: String,
+    pub(super) weight: u32,
+    /// What would be asked of each of its targets.
+    pub(super) targets: Vec<TargetView>,
+}
+
+/// What a target would be asked.
+#[derive(Debug, Serialize)]
+pub(super) struct TargetView {
+    pub(super) url: String,
+    /// The `host` header.
+    pub(super) host: String,
+}
+
+impl ActionView {
+    /// Rewrites as the pipeline does.
+    pub(super) fn of(
+        action: &Action,
+        snapshot: &Snapshot,
+        asked: &Asked,
+        path: &str,
+        pattern: &PathPattern,
+        captures: &Captures<'_>,
+    ) -> Self {
+        let done = match action {
+            Action::Forward(forward) => forward
+                .path
+                .apply(path, pattern, captures)
+                .map(|path| Self::Forward { backends: backends(forward, snapshot, asked, &path), path }),
+            Action::Respond(respond) => Ok(Self::Respond { status: respond.status.as_u16() }),
+            Action::Redirect(redirect) => location(redirect, asked, pattern, captures)
+                .map(|location| Self::Redirect { status: redirect.status.as_u16(), location }),
+        };
+        done.unwrap_or_else(|error| Self::RequestInvalid { cause: error.to_string() })
+    }
+}
+
+fn location(
+    redirect: &RedirectPolicy,
+    asked: &Asked,
+    pattern: &PathPattern,
+    captures: &Captures<'_>,
+) -> Result<String, faregate_core::path::InvalidPath> {
+    redirect.location(&asked.uri().unwrap_or_default(), &asked.host, pattern, captures)
+}
+
+fn backends(forward: &ForwardPolicy, snapshot: &Snapshot, asked: &Asked, path: &str) -> Vec<BackendView> {
+    let query = asked.query_suffix();
+    let view = |choice: &faregate_core::policy::forward::BackendChoice| {
+        let backend = snapshot.backends.get(choice.backend)?;
+        let targets = backend.targets.iter().map(|target| TargetView {
+            url: format!("{}{}{path}{query}", target.origin, target.base_path),
+            host: match &forward.host {
+                HostPolicy::Target => String::from_utf8_lossy(target.authority.as_bytes()).into_owned(),
+                HostPolicy::Preserve => asked.authority.clone(),
+                HostPolicy::Name(name) => String::from_utf8_lossy(name.as_bytes()).into_owned(),
+            },
+        });
+        Some(BackendView { id: backend.id.to_string(), weight: choice.weight, targets: targets.collect() })
+    };
+    forward.backends.iter().filter_map(view).collect()
+}

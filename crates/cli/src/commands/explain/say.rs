@@ -1,0 +1,131 @@
+//! The explanation for people.
+
+use serde_json::Value;
+
+use super::{
+    action::ActionView,
+    key::{KeyVerdict, Verdict},
+    others::{Missed, Other},
+    verdict::{AccessVerdict, AuthenticateView, CredentialView, Explanation, Outcome, RouteView},
+};
+use crate::output::{Answer, Lines};
+
+impl Answer for Explanation {
+    fn say(&self, lines: &mut Lines) {
+        let request = &self.request;
+        let path = request.path.as_deref().unwrap_or("?");
+        let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        let asked = self.version.map(|version| format!("  (version {version})")).unwrap_or_default();
+        lines.add(format!("{} {}{path}{query}{asked}", request.method, request.host));
+        lines.add(self.verdict());
+        if let Some(headers) = &self.preflight {
+            for (name, value) in headers {
+                lines.add(format!("  {name}: {value}"));
+            }
+        } else if let Some(route) = self.route.as_ref().filter(|_| self.outcome == Outcome::Route) {
+            say_route(route, lines);
+        }
+        if let Some(key) = &self.key {
+            lines.add(format!("key:          {}", key_text(key)));
+        }
+        if !self.others.is_empty() {
+            lines.add("not chosen, the nearest first:");
+        }
+        for other in &self.others {
+            lines.add(format!("  {}[{}]: {}", other.route, other.entry, reason(other)));
+        }
+        if self.others.len() < self.others_total {
+            lines.add(format!("  … and {} more (--all)", self.others_total - self.others.len()));
+        }
+    }
+}
+
+impl Explanation {
+    fn verdict(&self) -> String {
+        let route = self.route.as_ref().map(|route| route.id.as_str()).unwrap_or_default();
+        match self.outcome {
+            Outcome::Route => format!("route {route}"),
+            Outcome::Preflight => format!("204: a preflight, answered for route {route}"),
+            Outcome::MethodNotAllowed => format!("405 method_not_allowed; allow: {}", self.allow.join(", ")),
+            Outcome::RouteNotFound => "404 route_not_found".to_owned(),
+            Outcome::RequestInvalid => format!("400 request_invalid: {}", self.cause.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+fn say_route(route: &RouteView, lines: &mut Lines) {
+    let matched = if route.matched.is_null() { "any request".to_owned() } else { route.matched.to_string() };
+    lines.add(format!("match[{}]:     {matched}", route.entry));
+    for (name, value) in &route.captures {
+        lines.add(format!("captured:     {name} = {value}"));
+    }
+    let access = match route.access.verdict {
+        AccessVerdict::Allowed => "allowed",
+        AccessVerdict::AccessDenied => "403 access_denied",
+        AccessVerdict::DependsOnAddress => "depends on the client's address (--address)",
+    };
+    let rules = route.access.rules.as_ref().map(|rules| format!("; {rules}")).unwrap_or_default();
+    lines.add(format!("access:       {access}{rules}"));
+    lines.add(format!("authenticate: {}", authenticate(&route.authenticate)));
+    lines.add(format!("cors:         {}", route.cors.as_ref().map_or("none".to_owned(), Value::to_string)));
+    match &route.action {
+        ActionView::Respond { status } => lines.add(format!("respond:      {status}")),
+        ActionView::Redirect { status, location } => lines.add(format!("redirect:     {status} to {location}")),
+        ActionView::RequestInvalid { cause } => lines.add(format!("rewritten:    400 request_invalid: {cause}")),
+        ActionView::Forward { path, backends } => {
+            lines.add(format!("forward:      {path}"));
+            for backend in backends {
+                for target in &backend.targets {
+                    let (id, weight) = (&backend.id, backend.weight);
+                    lines.add(format!("  {id} (weight {weight}): {} with host {}", target.url, target.host));
+                }
+            }
+        }
+    }
+}
+
+fn authenticate(view: &AuthenticateView) -> String {
+    let mut ways: Vec<String> = view.credentials.iter().map(credential).collect();
+    if view.anonymous {
+        ways.push("anonymous".to_owned());
+    }
+    ways.join(", or ")
+}
+
+fn credential(view: &CredentialView) -> String {
+    let CredentialView { kind, header, scheme, query, present } = view;
+    let scheme = if scheme.is_empty() { String::new() } else { format!(" with scheme {scheme}") };
+    let header = header.as_ref().map(|header| format!("header {header}{scheme}"));
+    let query = query.as_ref().map(|query| format!("parameter {query}"));
+    let places: Vec<String> = header.into_iter().chain(query).collect();
+    let present = if *present { "present, not looked at" } else { "not present" };
+    format!("{kind} in {} ({present})", places.join(" or "))
+}
+
+fn key_text(key: &KeyVerdict) -> String {
+    let hash = &key.hash;
+    let consumer = key.consumer.as_deref().unwrap_or("?");
+    match key.verdict {
+        Verdict::Good => format!("good; {hash} proves {consumer}"),
+        Verdict::Mistyped => "401 credentials_invalid: mistyped, its checksum does not fit".to_owned(),
+        Verdict::Unknown => format!("401 credentials_invalid: no key has the hash {hash}"),
+        Verdict::Invalid => {
+            format!("401 credentials_invalid: {hash}: {}", key.cause.as_deref().unwrap_or_default())
+        }
+        Verdict::Disabled => format!("401 credentials_invalid: {hash} of {consumer} is disabled"),
+        Verdict::Expired => format!("401 credentials_invalid: {hash} of {consumer} has expired"),
+        Verdict::NotForThisRoute => format!("403 access_denied: {hash} of {consumer} is not for this route"),
+    }
+}
+
+fn reason(other: &Other) -> String {
+    let asks = other.asks.as_ref().map_or("any".to_owned(), Value::to_string);
+    match other.missed {
+        Missed::Rank => "fits, too, but ranks below".to_owned(),
+        Missed::Method => format!("the method is none of {asks}"),
+        Missed::Query => format!("the query does not fit {asks}"),
+        Missed::Header => format!("a header does not fit {asks}"),
+        Missed::Path => format!("the path does not fit {asks}"),
+        Missed::Host => format!("the host is none of {asks}"),
+    }
+}

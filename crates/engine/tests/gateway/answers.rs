@@ -1,0 +1,85 @@
+use faregate_core::problem::{Code, Problem};
+use faregate_engine::gateway::Peer;
+use serde_json::json;
+
+use super::support::{Harness, forwarding, request};
+
+#[tokio::test]
+async fn problems_are_documents_that_nobody_stores() {
+    let harness =
+        Harness::new(forwarding(json!({"match": [{"path": {"prefix": "/a"}, "methods": ["GET", "PUT"]}]}))).await;
+    let answer = harness.get("https://h/b").await;
+    assert_eq!((answer.status, answer.code().as_str()), (404, "route_not_found"));
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(answer.json()["type"], "urn:faregate:problem:route_not_found");
+    assert_eq!(answer.json()["request_id"], answer.header("x-request-id").expect("an id"));
+
+    let answer = harness.send(request("DELETE", "https://h/a", &[])).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, PUT")));
+}
+
+#[tokio::test]
+async fn what_cannot_be_decoded_is_answered_and_recorded() {
+    let harness = Harness::new(forwarding(json!({}))).await;
+    let problem = Problem::new(Code::RequestInvalid, "the path is not valid").caused_by("climbs");
+    let answer = harness.take(Err(problem), Peer::default()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (400, "request_invalid"));
+    let record = harness.last_record();
+    assert_eq!((record.status, record.cause.as_deref()), (400, Some("climbs")));
+}
+
+#[tokio::test]
+async fn respond_and_redirect_need_no_backend() {
+    let harness = Harness::new(json!({"routes": [
+        {"id": "respond", "match": [{"path": "/up"}], "authenticate": "anonymous",
+         "respond": {"status": 203, "headers": {"x-a": "1"}, "body": "up"}},
+        {"id": "redirect", "match": [{"path": {"prefix": "/old"}}], "authenticate": "anonymous",
+         "redirect": {"path": {"replace_prefix": "/new"}, "status": 308}},
+    ]}))
+    .await;
+    let answer = harness.get("https://h/up").await;
+    assert_eq!((answer.status, answer.header("x-a"), &answer.body[..]), (203, Some("1"), &b"up"[..]));
+    let answer = harness.get("http://API.example.com:8080/old/x?q=1").await;
+    assert_eq!((answer.status, answer.header("location")), (308, Some("http://api.example.com/new/x?q=1")));
+    assert!(harness.outbound.requests().is_empty());
+}
+
+#[tokio::test]
+async fn cors_stands_on_preflights_answers_and_problems() {
+    let cors = json!({"allow_origins": ["https://app.example.com"], "allow_methods": ["PUT"]});
+    let route = json!({"match": [{"path": "/a", "methods": ["PUT"]}], "authenticate": "api_key", "cors": cors});
+    let harness = Harness::new(forwarding(route)).await;
+    let origin = ("origin", "https://app.example.com");
+    let preflight = [origin, ("access-control-request-method", "PUT")];
+
+    let answer = harness.send(request("OPTIONS", "https://h/a", &preflight)).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-methods")), (204, Some("PUT")));
+    let answer = harness.send(request("PUT", "https://h/a", &[origin])).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (401, Some(origin.1)));
+    let answer = harness.send(request("GET", "https://h/a", &[origin])).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (405, Some(origin.1)));
+    let answer = harness.send(request("PUT", "https://h/a", &[("origin", "https://evil.example")])).await;
+    assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), (None, Some("origin")));
+}
+
+#[tokio::test]
+async fn options_on_a_route_without_cors_authenticates_like_any_method() {
+    let harness = Harness::new(forwarding(json!({"authenticate": "api_key"}))).await;
+    let preflight = [("origin", "https://app.example.com"), ("access-control-request-method", "PUT")];
+    let answer = harness.send(request("OPTIONS", "https://h/a", &preflight)).await;
+    assert_eq!(answer.code(), "credentials_missing");
+}
+
+#[tokio::test]
+async fn the_version_is_exposed_only_if_asked() {
+    let mut entries = forwarding(json!({}));
+    entries["settings"] = json!({"expose_version": true});
+    let harness = Harness::new(entries).await;
+    assert_eq!(harness.get("https://h/").await.header("x-faregate-config"), Some("1"));
+    harness.publish(json!({"settings": {"expose_version": false}})).await;
+    harness.clock.advance(std::time::Duration::from_secs(11));
+    harness.get("https://h/").await;
+    assert_eq!(harness.get("https://h/").await.header("x-faregate-config"), None);
+}

@@ -1,0 +1,68 @@
+use faregate_engine::gateway::Peer;
+use serde_json::{Value, json};
+
+use super::support::{Harness, forwarding, request};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn behind_an_edge(values: Value) -> Value {
+    let mut entries = forwarding(json!({"hosts": ["api.example.com"], "access": {"allow": ["203.0.113.0/24"]}}));
+    entries["settings"] = json!({"edge": {"secret": {"values": values}}});
+    entries
+}
+
+const WHOLE: [(&str, &str); 3] =
+    [("x-faregate-edge", SECRET), ("x-faregate-client-address", "203.0.113.9"), ("x-faregate-host", "api.example.com")];
+
+#[tokio::test]
+async fn host_and_address_come_from_the_edge_and_its_headers_go_no_further() {
+    let harness = Harness::new(behind_an_edge(json!([{"ssm": "/faregate/edge"}]))).await;
+    harness.secrets.set("/faregate/edge", SECRET);
+    let answer = harness.send(request("GET", "https://abc.lambda-url.on.aws/", &WHOLE)).await;
+    assert_eq!(answer.status, 200);
+    let sent = harness.outbound.requests().pop().expect("a request").headers;
+    assert_eq!(
+        (&sent["x-forwarded-for"], &sent["x-forwarded-host"]),
+        (&"203.0.113.9".parse().expect("a value"), &"api.example.com".parse().expect("a value"))
+    );
+    assert!(WHOLE.iter().all(|(name, _)| !sent.contains_key(*name)));
+    assert!(!format!("{:?}", harness.telemetry.records()).contains(SECRET));
+}
+
+#[tokio::test]
+async fn without_the_secret_nothing_is_read_but_the_secret() {
+    let harness = Harness::new(behind_an_edge(json!([{"ssm": "/faregate/edge"}]))).await;
+    harness.secrets.set("/faregate/edge", SECRET);
+    for headers in [&WHOLE[1..], &[("x-faregate-edge", "0123456789abcdef0123456789abcdeX"), WHOLE[1], WHOLE[2]][..]] {
+        let answer = harness.send(request("GET", "https://api.example.com/", headers)).await;
+        assert_eq!(answer.code(), "access_denied");
+    }
+    assert_eq!(harness.keys.gets(), 0);
+    assert!(harness.outbound.requests().is_empty());
+}
+
+#[tokio::test]
+async fn either_of_two_secrets_will_do_and_none_readable_is_closed() {
+    let harness = Harness::new(behind_an_edge(json!([{"ssm": "/old"}, {"ssm": "/new"}]))).await;
+    let answer = harness.send(request("GET", "https://h/", &WHOLE)).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"));
+    harness.secrets.set("/new", SECRET);
+    assert_eq!(harness.send(request("GET", "https://h/", &WHOLE)).await.status, 200);
+    harness.secrets.set("/old", "fedcba9876543210fedcba9876543210");
+    assert_eq!(harness.send(request("GET", "https://h/", &WHOLE)).await.status, 200);
+}
+
+#[tokio::test]
+async fn trusted_hops_pick_the_address_of_events_that_have_a_list() {
+    let mut entries = forwarding(json!({"access": {"allow": ["203.0.113.1"]}}));
+    entries["settings"] = json!({"trusted_hops": 1});
+    let harness = Harness::new(entries).await;
+    let peer = Peer {
+        address: Some([10, 0, 0, 1].into()),
+        forwarded_for: vec![[198, 51, 100, 1].into(), [203, 0, 113, 1].into()],
+        iam_arn: None,
+    };
+    assert_eq!(harness.take(Ok(request("GET", "https://h/", &[])), peer).await.status, 200);
+    let other = Peer { address: Some([10, 0, 0, 1].into()), ..Peer::default() };
+    assert_eq!(harness.take(Ok(request("GET", "https://h/", &[])), other).await.status, 403);
+}

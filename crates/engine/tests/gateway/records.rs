@@ -1,0 +1,66 @@
+use std::{sync::Arc, time::Duration};
+
+use faregate_engine::{
+    fakes::FakeOutbound,
+    gateway::{Incoming, Peer},
+};
+use http_body_util::BodyExt;
+use serde_json::json;
+
+use super::support::{Harness, KEY, forwarding, get, request};
+
+#[tokio::test]
+async fn a_record_says_what_happened_and_closes_with_the_body() {
+    let harness = Harness::new(forwarding(json!({"authenticate": "api_key"}))).await;
+    harness.key(KEY, json!({"consumer": "acme"}));
+    let incoming = Incoming {
+        request: Ok(request("GET", "https://h/x?secret=1", &[("x-api-key", KEY)])),
+        peer: Peer { address: Some([192, 0, 2, 1].into()), ..Peer::default() },
+        remaining: None,
+    };
+    let handled = harness.gateway.handle(incoming).await;
+    assert!(harness.telemetry.records().is_empty(), "open until the body ends");
+    harness.clock.advance(Duration::from_millis(7));
+    handled.response.into_body().collect().await.expect("a body");
+    let record = harness.last_record();
+    assert_eq!((record.route.as_deref(), record.consumer.as_deref()), (Some("r"), Some("acme")));
+    assert_eq!((record.backend.as_deref(), record.status, record.body_bytes), (Some("b"), 200, 5));
+    assert_eq!((record.path.as_str(), record.address.as_deref()), ("/x", Some("192.0.2.1")));
+    assert_eq!((record.duration, record.config_version), (Duration::from_millis(7), 1));
+    assert!(record.cold_start);
+    harness.get("https://h/").await;
+    assert!(!harness.last_record().cold_start);
+    assert_eq!(harness.telemetry.records().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_recorded_too() {
+    let harness = Harness::new(forwarding(json!({}))).await;
+    let incoming = Incoming { request: Ok(get("https://h/")), peer: Peer::default(), remaining: None };
+    drop(harness.gateway.handle(incoming).await);
+    assert_eq!(harness.last_record().stream_error.as_deref(), Some("abandoned"));
+}
+
+#[tokio::test]
+async fn a_panic_is_one_problem_and_one_record_and_harms_no_other_request() {
+    let outbound = FakeOutbound::answering(|request| {
+        assert!(!request.path_and_query.ends_with("/panic"), "on purpose");
+        Ok(http::Response::new(faregate_engine::body::full("fine")))
+    });
+    let harness = Arc::new(Harness::with_outbound(forwarding(json!({})), outbound).await);
+    let others: Vec<_> = (0..20)
+        .map(|number| {
+            let harness = Arc::clone(&harness);
+            tokio::spawn(async move { harness.get(&format!("https://h/{number}")).await.status })
+        })
+        .collect();
+    let answer = harness.get("https://h/panic").await;
+    assert_eq!((answer.status, answer.code().as_str()), (500, "internal"));
+    for other in others {
+        assert_eq!(other.await.expect("no panic"), 200);
+    }
+    let records = harness.telemetry.records();
+    assert_eq!(records.len(), 21);
+    let panicked: Vec<_> = records.iter().filter(|record| record.status == 500).collect();
+    assert_eq!((panicked.len(), panicked[0].cause.as_deref()), (1, Some("panic")));
+}

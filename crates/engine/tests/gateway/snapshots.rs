@@ -1,0 +1,119 @@
+use std::time::Duration;
+
+use faregate_engine::{
+    fakes::FakeOutbound,
+    ports::{Metric, SnapshotStore, StoreError},
+    publish::Outcome,
+    published::SnapshotHead,
+};
+use serde_json::{Value, json};
+
+use super::support::{Harness, NOW};
+
+fn answering(body: &str) -> Value {
+    json!({"routes": [{"id": "r", "authenticate": "anonymous", "respond": {"body": body}}]})
+}
+
+async fn body(harness: &Harness) -> String {
+    String::from_utf8(harness.get("https://h/").await.body.to_vec()).expect("text")
+}
+
+#[tokio::test]
+async fn a_change_serves_after_one_interval_without_a_request_waiting_for_it() {
+    let harness = Harness::new(answering("one")).await;
+    assert_eq!(body(&harness).await, "one");
+    harness.publish(answering("two")).await;
+    assert_eq!(body(&harness).await, "one");
+    harness.clock.advance(Duration::from_secs(10));
+    assert_eq!(body(&harness).await, "one", "polled beside this request");
+    assert_eq!(body(&harness).await, "two");
+}
+
+#[tokio::test]
+async fn after_a_long_freeze_the_snapshot_is_checked_before_it_decides() {
+    let harness = Harness::new(answering("one")).await;
+    assert_eq!(body(&harness).await, "one");
+    harness.publish(answering("two")).await;
+    harness.clock.freeze_for(Duration::from_secs(61));
+    assert_eq!(body(&harness).await, "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_down_or_hangs_leaves_the_loaded_snapshot_serving() {
+    let harness = Harness::new(answering("one")).await;
+    assert_eq!(body(&harness).await, "one");
+    harness.config.faults.set_down(true);
+    harness.clock.freeze_for(Duration::from_secs(600));
+    assert_eq!(body(&harness).await, "one");
+    assert_eq!(harness.last_record().config_age, Duration::from_secs(600));
+    assert!(harness.telemetry.count(Metric::ConfigAge) > 0);
+    harness.config.faults.set_down(false);
+    harness.config.faults.set_hanging(true);
+    harness.clock.freeze_for(Duration::from_secs(600));
+    assert_eq!(body(&harness).await, "one");
+    harness.config.faults.set_hanging(false);
+    harness.clock.advance(Duration::from_secs(10));
+    body(&harness).await;
+    body(&harness).await;
+    assert_eq!(harness.last_record().config_age, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_any_snapshot_the_answer_is_not_ready() {
+    let harness = Harness::unpublished(FakeOutbound::default());
+    let answer = harness.get("https://h/").await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "not_ready"));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    harness.config.faults.fail_next(StoreError::Unavailable("x".into()));
+    assert_eq!(harness.get("https://h/").await.status, 503);
+    harness.publish(answering("one")).await;
+    assert_eq!(body(&harness).await, "one");
+}
+
+#[tokio::test]
+async fn a_corrupt_chunk_leaves_the_newest_version_that_loads() {
+    let harness = Harness::new(answering("one")).await;
+    let Outcome::Published { head, .. } = harness.publish(answering("two")).await else { panic!("published") };
+    harness.config.corrupt_chunk(&head.hash, 0);
+    // A cold start falls back to version 1 …
+    assert_eq!(body(&harness).await, "one");
+    assert_eq!(harness.telemetry.count(Metric::SnapshotRejected), 1);
+    // … and the next publishing mends the chunk.
+    let healed = harness.publish(answering("two")).await;
+    assert!(matches!(healed, Outcome::Unchanged { healed: true, .. }), "{healed:?}");
+    harness.clock.advance(Duration::from_secs(10));
+    body(&harness).await;
+    assert_eq!(body(&harness).await, "two");
+}
+
+#[tokio::test]
+async fn a_version_of_a_newer_format_or_without_chunks_is_passed_over() {
+    let harness = Harness::new(answering("one")).await;
+    let newer = SnapshotHead { version: 9, hash: "00".into(), format: 99, chunks: 1, published_at: NOW };
+    harness.config.insert_head(newer);
+    assert_eq!(body(&harness).await, "one");
+    assert_eq!(harness.last_record().config_version, 1);
+}
+
+#[tokio::test]
+async fn a_lost_current_item_falls_back_to_the_newest_version() {
+    let harness = Harness::new(answering("one")).await;
+    harness.publish(answering("two")).await;
+    harness.config.remove_current();
+    assert_eq!(body(&harness).await, "two");
+    assert!(harness.telemetry.count(Metric::SnapshotRejected) > 0);
+    // Publishing again does not begin at version 1.
+    harness.publish(answering("three")).await;
+    let current = harness.config.current(true).await.expect("a store").expect("a head");
+    assert_eq!(current.version, 3);
+}
+
+#[tokio::test]
+async fn many_first_requests_load_one_snapshot_each_once() {
+    let harness = Harness::new(answering("one")).await;
+    harness.config.faults.forget_operations();
+    let requests = (0..50).map(|_| harness.get("https://h/"));
+    let answers = futures_util::future::join_all(requests).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert_eq!(harness.config.faults.count("chunks"), 1);
+}
