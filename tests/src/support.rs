@@ -1,10 +1,10 @@
 //! The parts of the harness.
 
-pub mod backend;
-pub mod binary;
-pub mod client;
+pub(crate) mod backend;
+pub(crate) mod binary;
+pub(crate) mod client;
 mod clock;
 mod event;
-pub mod seen;
-pub mod stack;
-pub mod vectors;
+pub(crate) mod seen;
+pub(crate) mod stack;
+pub(crate) mod vectors;

@@ -47,6 +47,8 @@ fn digit(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use faregate_core::api_key::screen;
+
     use super::{api_key, digit, holder};
 
     #[test]
@@ -59,7 +61,7 @@ mod tests {
     #[test]
     fn keys_and_holders_are_never_twice_the_same() {
         let key = api_key().expect("a key");
-        assert!(faregate_core::api_key::screen(key.as_bytes()).is_ok() && key.len() == 41);
+        assert!(screen(key.as_bytes()).is_ok() && key.len() == 41);
         assert_ne!(key, api_key().expect("a key"));
         assert_ne!(holder().expect("a name"), holder().expect("a name"));
     }

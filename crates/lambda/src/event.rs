@@ -39,8 +39,10 @@ pub struct Decoded {
 /// What made an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventSource {
-    /// Payload format 2.0: a function URL or an HTTP API.
+    /// A function URL (payload format 2.0), whose answers may be streamed.
     FunctionUrl,
+    /// An HTTP API (payload format 2.0).
+    HttpApi,
     /// A REST API, or an HTTP API with payload format 1.0.
     Rest,
     /// An application load balancer.

@@ -13,6 +13,9 @@ use super::{
     text::{Single, Text},
 };
 
+/// The name of the stage and of the route that nobody named.
+const DEFAULT: &str = "$default";
+
 /// The fields that are read; all others are skipped. Any object fits that has none of these in another type, so that
 /// one pass both recognises and reads an event.
 #[derive(Debug, Default, Deserialize)]
@@ -41,7 +44,13 @@ pub(super) struct Payload2<'a> {
 #[serde(rename_all = "camelCase", default)]
 struct Context<'a> {
     #[serde(borrow)]
+    api_id: Option<Text<'a>>,
+    #[serde(borrow)]
     domain_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    domain_prefix: Option<Text<'a>>,
+    #[serde(borrow)]
+    route_key: Option<Text<'a>>,
     #[serde(borrow)]
     stage: Option<Text<'a>>,
     #[serde(borrow)]
@@ -82,7 +91,8 @@ impl Payload2<'_> {
     /// The request and its sender.
     pub(super) fn decode(self) -> Decoded {
         let peer = self.peer();
-        Decoded { request: self.request(), peer, source: EventSource::FunctionUrl }
+        let source = self.request_context.as_ref().map_or(EventSource::FunctionUrl, Context::source);
+        Decoded { request: self.request(), peer, source }
     }
 
     fn peer(&self) -> Peer {
@@ -108,7 +118,7 @@ impl Payload2<'_> {
         let draft = Draft {
             method: http.method.as_deref().unwrap_or_default(),
             path: &raw_path,
-            stage: context.stage.as_deref().filter(|stage| *stage != "$default"),
+            stage: context.named_stage(),
             query: self.raw_query_string.as_deref().unwrap_or_default(),
             headers,
             domain: context.domain_name.as_deref(),
@@ -124,6 +134,27 @@ impl Payload2<'_> {
         let sent = self.headers.iter().flat_map(Single::values);
         let kept = sent.filter(|(name, _)| cookies.is_none() || !name.eq_ignore_ascii_case("cookie"));
         headers::collect(kept.chain(cookies.as_deref().map(|cookies| ("cookie", cookies))))
+    }
+}
+
+impl Context<'_> {
+    fn named_stage(&self) -> Option<&str> {
+        self.stage.as_deref().filter(|stage| *stage != DEFAULT)
+    }
+
+    /// The payloads of both sources look alike. A function URL's domain says what it is on AWS, but emulators have
+    /// other domains: what has a stage, a route or a domain that only API Gateway can give is an HTTP API's.
+    fn source(&self) -> EventSource {
+        let domain = self.domain_name.as_deref().unwrap_or_default();
+        let has_own_domain = || {
+            self.api_id.as_deref().is_some_and(|id| self.domain_prefix.as_deref().is_some_and(|prefix| prefix != id))
+        };
+        let is_http_api = !domain.contains(".lambda-url.")
+            && (domain.contains(".execute-api.")
+                || self.named_stage().is_some()
+                || self.route_key.as_deref().is_some_and(|key| key != DEFAULT)
+                || has_own_domain());
+        if is_http_api { EventSource::HttpApi } else { EventSource::FunctionUrl }
     }
 }
 

@@ -58,11 +58,6 @@ impl KeyView {
         Self { state, cause, item }
     }
 
-    /// What a caller with this key gets.
-    pub(crate) fn state(&self) -> State {
-        self.state
-    }
-
     /// The hash, as it is stored.
     pub(crate) fn hash(&self) -> &str {
         text(&self.item, "key_hash")

@@ -59,6 +59,27 @@ fn the_path_alone_makes_a_payload_2_0() {
 }
 
 #[test]
+fn function_urls_and_http_apis_are_told_apart() {
+    for (context, is_function_url) in [
+        (json!({ "domainName": "id.lambda-url.eu-central-1.on.aws", "apiId": "id", "domainPrefix": "id" }), true),
+        (
+            json!({ "domainName": "id.execute-api.eu-central-1.amazonaws.com", "apiId": "id", "domainPrefix": "id" }),
+            false,
+        ),
+        // A domain of one's own, its default route at the default stage.
+        (json!({ "domainName": "api.example", "apiId": "id", "domainPrefix": "api", "stage": "$default" }), false),
+        (json!({ "domainName": "api.example", "routeKey": "GET /a" }), false),
+        (json!({ "stage": "live" }), false),
+        // `cargo lambda watch`.
+        (json!({ "domainName": "localhost", "apiId": null, "domainPrefix": "gateway", "routeKey": "$default" }), true),
+        (Value::Null, true),
+    ] {
+        let expected = if is_function_url { EventSource::FunctionUrl } else { EventSource::HttpApi };
+        assert_eq!(decoded(|event| event["requestContext"] = context.clone()).source, expected, "{context}");
+    }
+}
+
+#[test]
 fn requests_to_authorizers_are_refused() {
     assert_eq!(code(|event| event["type"] = json!("REQUEST")), Code::RequestInvalid);
 }
