@@ -48,7 +48,7 @@ pub(crate) async fn until_interrupted(
 /// A command in the checkout's folder, without standard input and without what cargo set for this program.
 pub(crate) fn command(program: impl AsRef<OsStr>, workspace: &Workspace) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(workspace.root()).stdin(Stdio::null()).kill_on_drop(true);
+    command.current_dir(workspace.root()).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| CARGOS_OWN.iter().any(|own| name.starts_with(own))) {
             command.env_remove(name);

@@ -39,6 +39,18 @@ where
     }
 }
 
+/// Whether a conditional write was made: `false` where its condition did not hold.
+pub(crate) fn condition_held<T, E>(written: Result<T, SdkError<E, HttpResponse>>) -> Result<bool, StoreError>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match written {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(store_error(error)),
+    }
+}
+
 /// What an error code of a service means.
 pub(crate) fn refusal(code: &str, status: u16, text: String) -> StoreError {
     if THROTTLING.contains(&code) || status == 429 {

@@ -179,7 +179,7 @@ routes:
         let expected = [
             (1, 13, "unknown_field"),
             (2, 1, "unknown_field"),
-            (5, 70, "wrong_type"),
+            (5, 69, "wrong_type"),
             (6, 5, "missing_field"),
             (10, 28, "unknown_field"),
             (11, 5, "missing_field"),

@@ -1,5 +1,6 @@
 //! The tables: the one place that knows how they are reached.
 
+use faregate_aws::{AwsConfig, DynamoConfigStore, DynamoKeyStore};
 use faregate_core::check::CheckOptions;
 use faregate_engine::ports::{Clock, ConfigWriter, KeyAdmin};
 
@@ -24,8 +25,13 @@ impl Stores {
     ///
     /// [`CliError::Failed`] where there is no usable AWS configuration.
     pub(crate) async fn connect(global: &Global) -> Result<Self, CliError> {
-        let _ = (global, SystemClock::new());
-        Err(CliError::Failed("no adapter".to_owned()))
+        let config = AwsConfig::for_operator(global.endpoint_url.clone()).await;
+        Ok(Self {
+            config: Box::new(DynamoConfigStore::new(&config, &global.config_table)),
+            keys: Box::new(DynamoKeyStore::new(&config, &global.keys_table)),
+            clock: Box::new(SystemClock::new()),
+            check: check_options(global),
+        })
     }
 }
 

@@ -164,7 +164,8 @@ async fn buffered(
     response: Response<faregate_engine::gateway::RecordedBody>,
 ) -> Result<Request<Body>, http::Error> {
     let (mut parts, body) = response.into_parts();
-    let body: Bytes = body.collect_into(&mut parts, answer::body_bytes_max(source, &parts)).await;
+    let bytes_max = answer::body_bytes_max(source, &parts);
+    let body: Bytes = body.collect_into(&mut parts, bytes_max).await;
     let json = answer::buffered(source, &parts, &body);
     Request::builder()
         .method(Method::POST)

@@ -2,13 +2,38 @@
 
 use std::{error::Error, sync::Arc};
 
-use faregate_aws::{AwsOptions, DynamoKeyStore, DynamoSnapshotStore, SsmSecrets};
-use faregate_engine::gateway::{Gateway, Ports};
+use faregate_aws::{AwsConfig, DynamoConfigStore, DynamoKeyStore, Patience, SsmSecrets};
+use faregate_engine::{
+    gateway::{Gateway, Ports},
+    ports::Clock,
+};
 use faregate_http::{OutboundClient, OutboundSettings};
 use faregate_lambda::{
     host::{OsRandom, SystemClock},
-    serve,
+    serve::serve,
     settings::Settings,
     telemetry::{JsonLines, init_tracing},
 };
-fn main() {}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let settings = Settings::from_env()?;
+    init_tracing(&settings.log);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let aws = AwsConfig::for_function(Arc::clone(&clock), Patience::Request).await;
+    let outbound = OutboundSettings {
+        allow_loopback: settings.allow_loopback,
+        runtime_api: settings.runtime_api,
+        target_hosts: settings.target_hosts,
+    };
+    let gateway = Gateway::new(Ports {
+        snapshots: Arc::new(DynamoConfigStore::new(&aws, settings.config_table)),
+        keys: Arc::new(DynamoKeyStore::new(&aws, settings.keys_table)),
+        secrets: Arc::new(SsmSecrets::new(&aws, Arc::clone(&clock), settings.allow_inline_secrets)),
+        outbound: Arc::new(OutboundClient::new(outbound, Arc::clone(&clock))?),
+        telemetry: Arc::new(JsonLines::new(Arc::clone(&clock))),
+        clock: Arc::clone(&clock),
+        random: Arc::new(OsRandom::default()),
+    });
+    serve(gateway, clock, settings.invoke_mode).await
+}

@@ -1,2 +1,52 @@
-//! x
-fn main() {}
+//! The publisher function: whatever calls it, it publishes what the Config table holds.
+//!
+//! The stream's records, the schedule and a deploy only say *when*; what is published is read from the
+//! table. So a lost event costs five minutes and a repeated one nothing.
+
+use std::{error::Error, sync::Arc};
+
+use faregate_aws::{AwsConfig, DynamoConfigStore, Patience};
+use faregate_core::check::CheckOptions;
+use faregate_engine::{
+    ports::{Clock, Metric, Telemetry},
+    publish::{Outcome, PublishOptions, publish},
+};
+use faregate_lambda::{
+    host::SystemClock,
+    settings::Settings,
+    telemetry::{JsonLines, init_tracing},
+};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let settings = Settings::from_env()?;
+    init_tracing(&settings.log);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let aws = AwsConfig::for_function(Arc::clone(&clock), Patience::Background).await;
+    let store = DynamoConfigStore::new(&aws, settings.config_table);
+    let telemetry = JsonLines::new(Arc::clone(&clock));
+    let check = CheckOptions { allow_inline_secrets: settings.allow_inline_secrets };
+    let options = PublishOptions { check, lock_holder: None };
+    lambda_runtime::run(service_fn(async |_: LambdaEvent<Value>| {
+        let outcome = publish(&store, &*clock, options).await?;
+        Ok::<Value, lambda_runtime::Error>(report(&outcome, &telemetry))
+    }))
+    .await
+}
+
+/// The function's answer; a refusal also names every mistake in a metric.
+fn report(outcome: &Outcome, telemetry: &dyn Telemetry) -> Value {
+    match outcome {
+        Outcome::Published { head, .. } => json!({ "published": head.version }),
+        Outcome::Unchanged { head, healed, .. } => json!({ "unchanged": head.version, "healed": healed }),
+        Outcome::Locked(lock) => json!({ "locked_until": lock.expires_at.rfc3339() }),
+        Outcome::Refused { diagnostics } => {
+            for diagnostic in diagnostics {
+                telemetry.metric(Metric::PublishRejected, &diagnostic.to_string());
+            }
+            json!({ "refused": diagnostics.len() })
+        }
+    }
+}

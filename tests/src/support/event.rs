@@ -24,7 +24,8 @@ pub(super) fn payload(request: &Request<Bytes>, scheme: &str) -> Value {
         headers.insert(name.to_string(), lines.join(",").into());
     }
     let cookies = headers.remove("cookie");
-    let cookies: Vec<&str> = cookies.as_ref().and_then(Value::as_str).map(|line| line.split("; ").collect()).unwrap_or_default();
+    let cookies: Vec<&str> =
+        cookies.as_ref().and_then(Value::as_str).map(|line| line.split("; ").collect()).unwrap_or_default();
     headers.insert("x-forwarded-proto".to_owned(), scheme.into());
     headers.entry("host").or_insert(DOMAIN.into());
     json!({
@@ -81,7 +82,9 @@ pub(super) fn answer(raw: &RawAnswer) -> Result<Answer, SendError> {
     };
     let mut headers = HeaderMap::new();
     let cookies = head.cookies.iter().map(|cookie| ("set-cookie", cookie.as_str()));
-    for (name, value) in head.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).chain(cookies) {
+    for (name, value) in
+        head.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).chain(cookies)
+    {
         let name: HeaderName = name.parse().map_err(|error| invalid(&error))?;
         let value: HeaderValue = value.parse().map_err(|error| invalid(&error))?;
         headers.append(name, value);

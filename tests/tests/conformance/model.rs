@@ -8,8 +8,8 @@ use serde_json::Value;
 
 pub(crate) use case::{Case, Distribution, Expect, Redirect, Request, UpstreamRequest};
 pub(crate) use route::{
-    BackendRef, Cors, Filter, HeaderModifier, ListenerRef, Match, NameValue, PathModifier, RequestRedirect, Route, Rule,
-    Timeouts, UrlRewrite, ValueMatch,
+    BackendRef, Cors, Filter, HeaderModifier, ListenerRef, Match, NameValue, PathMatch, PathModifier, RequestRedirect,
+    Route, Rule, Timeouts, UrlRewrite, ValueMatch, ValueMatchKind,
 };
 
 /// The whole file.

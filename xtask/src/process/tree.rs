@@ -47,13 +47,16 @@ fn parent_of(stat: &str) -> Option<u32> {
 }
 
 fn parents_by_ps() -> BTreeMap<u32, u32> {
-    let Ok(output) = process::Command::new("ps").args(["-A", "-o", "pid=,ppid=,stat="]).output() else {
+    let mut ps = process::Command::new("ps");
+    let Ok(ps) = ps.args(["-A", "-o", "pid=,ppid=,stat="]).stdout(process::Stdio::piped()).spawn() else {
         return BTreeMap::new();
     };
+    let own = ps.id();
+    let Ok(output) = ps.wait_with_output() else { return BTreeMap::new() };
     let pair = |line: &str| {
         let mut fields = line.split_ascii_whitespace();
         let (id, parent) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-        (!fields.next()?.starts_with('Z')).then_some((id, parent))
+        (id != own && !fields.next()?.starts_with('Z')).then_some((id, parent))
     };
     String::from_utf8_lossy(&output.stdout).lines().filter_map(pair).collect()
 }

@@ -7,7 +7,7 @@ use faregate_engine::ports::{ApplyLock, ConfigWriter, StoreError, StoredEntry};
 use super::{APPLY, DynamoConfigStore, LOCK, key, keyed};
 use crate::{
     attributes::{Item, number, text},
-    errors::store_error,
+    errors::condition_held,
 };
 
 const HOLDER: &str = "holder";
@@ -31,13 +31,7 @@ impl ConfigWriter for DynamoConfigStore {
             .expression_attribute_names("#holder", HOLDER)
             .expression_attribute_values(":now", number(now.as_millis()))
             .expression_attribute_values(":holder", text(&lock.holder));
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(false)
-            }
-            Err(error) => Err(store_error(error)),
-        }
+        condition_held(put.send().await)
     }
 
     async fn release_lock(&self, holder: &str) -> Result<(), StoreError> {
@@ -49,11 +43,8 @@ impl ConfigWriter for DynamoConfigStore {
             .condition_expression("#holder = :holder")
             .expression_attribute_names("#holder", HOLDER)
             .expression_attribute_values(":holder", text(holder));
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
-            Err(error) => Err(store_error(error)),
-        }
+        condition_held(delete.send().await)?;
+        Ok(())
     }
 
     async fn put_entry(&self, entry: &StoredEntry) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{DynamoKeyStore, KEY_HASH, attributes_of, changes::with_changes, key};
 use crate::{
     attributes::{item_of, text},
-    errors::store_error,
+    errors::{condition_held, store_error},
 };
 
 /// The index of the template.
@@ -25,13 +25,7 @@ impl KeyAdmin for DynamoKeyStore {
             .set_item(Some(item_of(&item)?))
             .condition_expression("attribute_not_exists(#key_hash)")
             .expression_attribute_names("#key_hash", KEY_HASH);
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(false)
-            }
-            Err(error) => Err(store_error(error)),
-        }
+        condition_held(put.send().await)
     }
 
     async fn update(&self, hash: &KeyHash, changes: Map<String, Value>) -> Result<bool, StoreError> {
@@ -42,13 +36,7 @@ impl KeyAdmin for DynamoKeyStore {
             .set_key(Some(key(hash)))
             .condition_expression("attribute_exists(#key_hash)")
             .expression_attribute_names("#key_hash", KEY_HASH);
-        match with_changes(update, &changes)?.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(false)
-            }
-            Err(error) => Err(store_error(error)),
-        }
+        condition_held(with_changes(update, &changes)?.send().await)
     }
 
     async fn delete(&self, hash: &KeyHash) -> Result<bool, StoreError> {

@@ -114,9 +114,9 @@ impl Payload2<'_> {
         let headers = self.headers();
         let raw_path = self.raw_path.ok_or_else(|| problems::invalid(advice, "the event has no rawPath"))?;
         let context = self.request_context.unwrap_or_default();
-        let http = context.http.unwrap_or_default();
+        let method = context.http.as_ref().and_then(|http| http.method.as_deref());
         let draft = Draft {
-            method: http.method.as_deref().unwrap_or_default(),
+            method: method.unwrap_or_default(),
             path: &raw_path,
             stage: context.named_stage(),
             query: self.raw_query_string.as_deref().unwrap_or_default(),

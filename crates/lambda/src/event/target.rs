@@ -56,11 +56,11 @@ fn authority(headers: &HeaderMap, domain: Option<&str>) -> Result<Option<Authori
             None => return Ok(None),
         },
     };
-    let authority = Authority::try_from(host).map_err(|error| problems::invalid(advice, error))?;
-    let port = authority.as_str().strip_prefix(authority.host());
-    match port {
+    let authority =
+        Authority::try_from(host).map_err(|error| problems::invalid(advice, format!("the host is bad: {error}")))?;
+    // User information would stand before the host.
+    match authority.as_str().strip_prefix(authority.host()) {
         Some("") => Ok(Some(authority)),
-        // `strip_prefix` finds no host behind user information.
         Some(_) if authority.port_u16().is_some() => Ok(Some(authority)),
         _ => Err(problems::invalid(advice, "the host has user information or a bad port")),
     }

@@ -120,15 +120,25 @@ fn one() -> u32 {
 #[serde(tag = "type")]
 pub(crate) enum Filter {
     #[serde(rename_all = "camelCase")]
-    RequestHeaderModifier { request_header_modifier: HeaderModifier },
+    RequestHeaderModifier {
+        request_header_modifier: HeaderModifier,
+    },
     #[serde(rename_all = "camelCase")]
-    ResponseHeaderModifier { response_header_modifier: HeaderModifier },
+    ResponseHeaderModifier {
+        response_header_modifier: HeaderModifier,
+    },
     #[serde(rename_all = "camelCase")]
-    RequestRedirect { request_redirect: RequestRedirect },
+    RequestRedirect {
+        request_redirect: RequestRedirect,
+    },
     #[serde(rename = "URLRewrite", rename_all = "camelCase")]
-    UrlRewrite { url_rewrite: UrlRewrite },
+    UrlRewrite {
+        url_rewrite: UrlRewrite,
+    },
     #[serde(rename = "CORS")]
-    Cors { cors: Cors },
+    Cors {
+        cors: Cors,
+    },
     RequestMirror {},
 }
 

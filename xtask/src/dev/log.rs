@@ -1,0 +1,71 @@
+//! What the parts say, kept in files so that the terminal stays readable.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write as _,
+    path::PathBuf,
+    process::Stdio,
+};
+
+use crate::{failure::Failure, workspace::Workspace};
+
+/// Lines of a log that a failure shows.
+const TAIL: usize = 8;
+
+/// Makes the folder of the logs.
+pub(super) fn prepare(workspace: &Workspace) -> Result<(), Failure> {
+    fs::create_dir_all(workspace.dev()).map_err(Failure::because(workspace.shown(&workspace.dev())))
+}
+
+/// One part's log.
+#[derive(Debug)]
+pub(super) struct Log {
+    path: PathBuf,
+    shown: String,
+    file: File,
+}
+
+impl Log {
+    /// Begins the log of `part` anew.
+    pub(super) fn begin(part: &str, workspace: &Workspace) -> Result<Self, Failure> {
+        let path = workspace.dev().join(format!("{part}.log"));
+        let shown = workspace.shown(&path);
+        let empty = File::create(&path).and_then(|_| OpenOptions::new().append(true).open(&path));
+        let file = empty.map_err(Failure::because(&shown))?;
+        Ok(Self { path, shown, file })
+    }
+
+    /// For a program's output.
+    pub(super) fn sink(&self) -> Result<Stdio, Failure> {
+        self.file.try_clone().map(Stdio::from).map_err(Failure::because(&self.shown))
+    }
+
+    /// Adds a line; a full disk is no reason to stop.
+    pub(super) fn line(&mut self, line: &str) {
+        let _ = writeln!(self.file, "{line}");
+    }
+
+    /// A failure that shows the log's end and names its place.
+    pub(super) fn failure(&self, what: &str) -> Failure {
+        let text = fs::read_to_string(&self.path).unwrap_or_default();
+        Failure::new(format!("{what}\n{}The whole log: {}", tail(&text), self.shown))
+    }
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = lines.iter().skip(lines.len().saturating_sub(TAIL));
+    last.map(|line| format!("  {line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tail;
+
+    #[test]
+    fn a_failure_shows_the_end_of_the_log() {
+        let text: String = (1..=10).map(|number| format!("{number}\n\n")).collect();
+        assert_eq!(tail(&text), "  3\n  4\n  5\n  6\n  7\n  8\n  9\n  10\n");
+        assert_eq!(tail(""), "");
+    }
+}

@@ -1,0 +1,61 @@
+//! When a request really goes through.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{banner::Banner, client};
+use crate::failure::Failure;
+
+/// How long the gateway may take until then; it has been built already.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How long one request may take.
+const ONE_REQUEST: Duration = Duration::from_secs(10);
+
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Sends requests with the demo key until one goes through.
+pub(super) async fn wait(banner: &Banner<'_>) -> Result<(), Failure> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answer = timeout(ONE_REQUEST, client::get(banner.arguments.port, banner.path(), banner.key)).await;
+        let last = match answer {
+            Ok(Ok((status, _))) if is_through(status, banner.configuration.is_demo) => return Ok(()),
+            Ok(Ok((status, body))) => format!("{status} {}", body.trim()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        if Instant::now() >= until {
+            let seconds = PATIENCE.as_secs();
+            return Err(Failure::new(format!("no request goes through after {seconds} s; the last one: {last}")));
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// The demo's route has to answer; of other configurations nothing is known but that a gateway without one answers 503.
+fn is_through(status: StatusCode, is_demo: bool) -> bool {
+    if is_demo { status == StatusCode::OK } else { !status.is_server_error() }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::is_through;
+
+    #[test]
+    fn the_demo_is_ready_when_its_backend_answers() {
+        assert!(is_through(StatusCode::OK, true));
+        assert!(!is_through(StatusCode::UNAUTHORIZED, true));
+        assert!(!is_through(StatusCode::SERVICE_UNAVAILABLE, true));
+    }
+
+    #[test]
+    fn another_configuration_is_ready_when_it_is_loaded() {
+        assert!(is_through(StatusCode::NOT_FOUND, false));
+        assert!(!is_through(StatusCode::SERVICE_UNAVAILABLE, false));
+    }
+}
