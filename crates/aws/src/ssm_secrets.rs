@@ -70,8 +70,8 @@ impl SsmSecrets {
 
     async fn fetch(&self, name: &str) -> Result<SecretValue, SecretError> {
         let answer = self.client.get_parameter().name(name).with_decryption(true).send().await;
-        let answer = answer
-            .map_err(|error| SecretError::Unavailable { name: name.to_owned(), cause: describe(&error) })?;
+        let answer =
+            answer.map_err(|error| SecretError::Unavailable { name: name.to_owned(), cause: describe(&error) })?;
         let value = answer.parameter.and_then(|parameter| parameter.value).unwrap_or_default();
         SecretValue::new(value).ok_or_else(|| SecretError::Empty(name.to_owned()))
     }

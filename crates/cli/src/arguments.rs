@@ -26,6 +26,7 @@ pub(crate) struct Cli {
 
 /// What holds for every command.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Print one JSON object instead of text
     #[arg(long, global = true)]

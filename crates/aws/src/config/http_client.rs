@@ -54,7 +54,8 @@ impl HttpClient for FunctionHttpClient {
     /// The settings are the same for every client of one `AwsConfig`.
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         let connector = || {
-            let pool = |roots| Pool { roots, settings: settings.clone(), clock: self.clock.clone(), used: Mutex::new(None) };
+            let pool =
+                |roots| Pool { roots, settings: settings.clone(), clock: self.clock.clone(), used: Mutex::new(None) };
             SharedHttpConnector::new(ByHost { amazon: pool(Roots::Amazon), other: pool(Roots::System) })
         };
         self.connector.get_or_init(connector).clone()

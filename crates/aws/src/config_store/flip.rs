@@ -25,7 +25,8 @@ impl DynamoConfigStore {
         let current = condition(put(CURRENT), expected).build().map_err(rejected)?;
         let version = put(&head_id(head.version)).build().map_err(rejected)?;
         let write = |put| TransactWriteItem::builder().put(put).build();
-        let transaction = self.client.transact_write_items().transact_items(write(current)).transact_items(write(version));
+        let transaction =
+            self.client.transact_write_items().transact_items(write(current)).transact_items(write(version));
         match transaction.send().await {
             Ok(_) => Ok(Flip::Done),
             Err(error) => cancelled(error),

@@ -146,7 +146,10 @@ async fn a_damaged_current_is_malformed_and_the_kept_heads_are_still_found() {
         put_item(&dynamodb, CONFIG_TABLE, damaged).await;
     }
     let current = store.current(true).await;
-    assert!(matches!(&current, Err(StoreError::Malformed(text)) if text.starts_with("snapshot/current")), "{current:?}");
+    assert!(
+        matches!(&current, Err(StoreError::Malformed(text)) if text.starts_with("snapshot/current")),
+        "{current:?}"
+    );
     assert_eq!(store.heads().await, Ok(vec![head(2), head(1)]));
 }
 

@@ -22,8 +22,8 @@ pub use heads::{
     a_head_is_deleted_alone, heads_come_newest_first, of_twenty_flips_at_once_one_wins,
 };
 pub use locks::{
-    a_lock_is_free_when_it_expires, a_lock_keeps_others_out_and_its_holder_renews_it, of_twenty_takers_one_gets_the_lock,
-    only_its_holder_gives_a_lock_back,
+    a_lock_is_free_when_it_expires, a_lock_keeps_others_out_and_its_holder_renews_it,
+    of_twenty_takers_one_gets_the_lock, only_its_holder_gives_a_lock_back,
 };
 pub use status::{an_empty_table_holds_nothing, the_status_comes_back_as_it_was_written};
 

@@ -46,8 +46,12 @@ pub async fn of_twenty_flips_at_once_one_wins(store: &dyn ConfigWriter) {
     let rivals: Vec<SnapshotHead> =
         (0..20).map(|rival| SnapshotHead { hash: format!("{rival:064x}"), ..head(2) }).collect();
     let outcomes = join_all(rivals.iter().map(|rival| store.flip(rival, Some(1)))).await;
-    let won: Vec<&SnapshotHead> =
-        rivals.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Ok(Flip::Done)).map(|(rival, _)| rival).collect();
+    let won: Vec<&SnapshotHead> = rivals
+        .iter()
+        .zip(&outcomes)
+        .filter(|(_, outcome)| **outcome == Ok(Flip::Done))
+        .map(|(rival, _)| rival)
+        .collect();
     assert_eq!(won.len(), 1, "{outcomes:?}");
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert_eq!(store.current(true).await, Ok(Some(won[0].clone())));

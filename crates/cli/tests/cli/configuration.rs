@@ -1,0 +1,160 @@
+//! Commands on the Config table.
+
+use serde_json::json;
+
+use crate::support::{Stack, example};
+
+const ONE: &str = "\
+backends:
+  - { id: a, targets: [{ url: http://a.internal }] }
+routes:
+  - { id: one, match: [{ path: /one }], authenticate: anonymous, forward: { backend: a } }
+  - { id: two, match: [{ path: /two }], authenticate: api_key, respond: { body: \"2\" } }
+";
+
+/// Another status for one route; the other one is gone.
+const TWO: &str = "\
+routes:
+  - { id: two, match: [{ path: /two }], authenticate: api_key, respond: { body: \"2\", status: 201 } }
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_applied_serves_and_comes_back_as_it_was() {
+    let stack = Stack::start().await;
+    let file = example("orders.yaml");
+    let nothing = stack.run(&["status", "--json"]).exits(0).json();
+    assert_eq!(nothing, json!({"current": null, "versions": [], "publisher": null, "lock": null}));
+    stack.run(&["diff", &file]).exits(4);
+
+    let applied = stack.run(&["apply", &file, "--json"]).exits(0).json();
+    assert_eq!((&applied["version"], &applied["published"]), (&json!(1), &json!(true)));
+    assert_eq!(applied["changes"].as_array().map(Vec::len), Some(12));
+
+    let status = stack.run(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["current"]["version"], 1);
+    assert_eq!((&status["publisher"]["refused"], &status["lock"]), (&json!(false), &json!(null)));
+    assert_eq!(stack.run(&["diff", &file]).exits(0).stdout, "no difference\n");
+
+    let exported = stack.path("exported.yaml");
+    let exported = exported.to_str().expect("a path");
+    stack.run(&["export", exported]).exits(0);
+    stack.run(&["export", exported]).exits(2);
+    stack.run(&["export", exported, "--force"]).exits(0);
+    assert_eq!(stack.run(&["export"]).exits(0).stdout, std::fs::read_to_string(exported).expect("the file"));
+    stack.run(&["diff", exported, "--prune"]).exits(0);
+    let again = stack.run(&["apply", exported, "--json"]).exits(0).json();
+    assert_eq!((&again["version"], &again["published"]), (&json!(1), &json!(false)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_deleted_without_prune() {
+    let stack = Stack::start().await;
+    let (one, two) = (stack.file("one.yaml", ONE), stack.file("two.yaml", TWO));
+    stack.run(&["apply", &one]).exits(0);
+
+    let diff = stack.run(&["diff", &two]).exits(4);
+    let expected = "\
+~ route/two
+    + /respond/status: 201
+  route/one stays, though it is not in the file (--prune deletes it)
+  backend/a stays, though it is not in the file (--prune deletes it)
+";
+    assert_eq!(diff.stdout, expected);
+    let applied = stack.run(&["apply", &two]).exits(0);
+    assert!(applied.stdout.starts_with(expected) && applied.stdout.contains("version 2 is published"), "{applied:?}");
+    stack.run(&["diff", &two]).exits(0);
+
+    stack.run(&["diff", &two, "--prune"]).exits(4);
+    let pruned = stack.run(&["apply", &two, "--prune"]).exits(0);
+    assert!(pruned.stdout.starts_with("- route/one\n- backend/a\n"), "{pruned:?}");
+    stack.run(&["diff", &two, "--prune"]).exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_is_a_new_version_with_the_old_entries() {
+    let stack = Stack::start().await;
+    let (one, two) = (stack.file("one.yaml", ONE), stack.file("two.yaml", TWO));
+    stack.run(&["apply", &one]).exits(0);
+    stack.run(&["apply", &two, "--prune"]).exits(0);
+    let back = stack.run(&["rollback", "1", "--json"]).exits(0).json();
+    assert_eq!(back["version"], 3);
+    stack.run(&["diff", &one, "--prune"]).exits(0);
+    assert_eq!(stack.run(&["rollback", "77", "--json"]).exits(5).json()["error"]["code"], "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mistake_keeps_everything_from_being_written() {
+    let stack = Stack::start().await;
+    let bad = stack.file("bad.yaml", &ONE.replace("backend: a ", "backend: b "));
+    for arguments in [["apply", &bad], ["diff", &bad]] {
+        let run = stack.run(&arguments).exits(3);
+        assert!(run.stdout.contains("4:86: error[unknown_reference] route/one/forward/backend: "), "{run:?}");
+    }
+    let torn = stack.file("torn.yaml", &format!("{ONE}routes: []\n"));
+    let run = stack.run(&["apply", &torn, "--json"]).exits(3).json();
+    assert_eq!(run["diagnostics"][0]["code"], "duplicate");
+    assert!(stack.scan("faregate-config").await.contains("\"Count\":0"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_may_refer_to_what_is_stored() {
+    let stack = Stack::start().await;
+    stack.run_with(&["apply", "-"], ONE).exits(0);
+    let more = "routes: [{ id: three, authenticate: anonymous, forward: { backend: a } }]\n";
+    stack.run_with(&["validate", "-"], more).exits(3);
+    stack.run_with(&["apply", "-"], more).exits(0);
+    stack.run_with(&["apply", "-", "--prune"], more).exits(3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_item_that_no_file_could_hold_is_not_lost_by_an_export() {
+    let stack = Stack::start().await;
+    stack.run_with(&["apply", "-"], ONE).exits(0);
+    stack.put("faregate-config", json!({"kind": {"S": "plan\u{1b}"}, "id": {"S": "gold"}})).await;
+    let run = stack.run(&["export"]).exits(3);
+    assert!(run.stdout.contains("error[unknown_kind] plan\\u{1b}/gold"), "{run:?}");
+    // Nor does an apply write beside it.
+    stack.run_with(&["apply", "-"], TWO).exits(3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_applies_exclude_each_other() {
+    let stack = Stack::start().await;
+    let lock = json!({
+        "kind": {"S": "lock"}, "id": {"S": "apply"}, "holder": {"S": "somebody"}, "expires_at": {"N": "99999999999999"}
+    });
+    stack.put("faregate-config", lock).await;
+    assert_eq!(stack.run_with(&["apply", "-", "--json"], ONE).exits(1).json()["error"]["code"], "locked");
+    let status = stack.run(&["status"]).exits(0);
+    assert!(status.stdout.contains("somebody is applying a change"), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_is_printed_or_exported() {
+    let mut stack = Stack::start().await;
+    stack.allow_inline_secrets = true;
+    let settings = |secret: &str| {
+        format!(
+            "settings: {{ edge: {{ secret: {{ values: [{{ inline: 0123456789abcdef0123456789-{secret} }}] }} }} }}\n"
+        )
+    };
+    let first = stack.run_with(&["apply", "-"], &settings("first")).exits(0);
+    let second = stack.run_with(&["diff", "-"], &settings("second")).exits(4);
+    let json = stack.run_with(&["diff", "-", "--json"], &settings("second")).exits(4);
+    let export = stack.run(&["export"]).exits(1);
+    for run in [first, second, json, export] {
+        assert!(!format!("{run:?}").contains("0123456789-"), "{run:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_does_not_answer_is_an_error_of_one_line() {
+    let mut stack = Stack::start().await;
+    stack.database.stop().await;
+    let run = stack.run(&["status"]).exits(1);
+    assert!(run.stderr.starts_with("error: the store is unavailable: ") && run.stderr.lines().count() == 1, "{run:?}");
+    assert_eq!(stack.run(&["status", "--json"]).exits(1).json()["error"]["code"], "store");
+    stack.database.restart().await.expect("up again");
+    stack.run(&["status"]).exits(0);
+    stack.run(&["--config-table", "no-such-table", "status"]).exits(1);
+}

@@ -1,0 +1,89 @@
+//! Commands that need no table.
+
+use crate::support::{example, offline};
+
+#[test]
+fn every_example_is_without_mistakes() {
+    for name in ["demo.yaml", "orders.yaml"] {
+        let verdict = offline(&["validate", &example(name), "--json"], "").exits(0).json();
+        assert_eq!(verdict["valid"], true);
+        assert_eq!(verdict["diagnostics"], serde_json::json!([]), "{name}");
+    }
+}
+
+#[test]
+fn every_route_of_the_demo_lies_under_demo() {
+    for path in ["/", "/other", "/demo2"] {
+        offline(&["explain", "GET", path, "--file", &example("demo.yaml")], "").exits(5);
+    }
+    let hello =
+        offline(&["explain", "GET", "/demo/a?b", "--file", &example("demo.yaml"), "--json"], "").exits(0).json();
+    assert_eq!(hello["route"]["id"], "demo-hello");
+    assert_eq!(hello["route"]["action"]["forward"]["backends"][0]["targets"][0]["url"], "http://127.0.0.1:9100/a?b");
+}
+
+#[test]
+fn mistakes_are_printed_with_file_line_and_column() {
+    let text = "routes:\n- id: a\n  authenticate: anonymous\n  respond: { status: 99 }\n  host: [x]\n";
+    let run = offline(&["validate", "-"], text).exits(3);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert!(lines[0].starts_with("standard input:4:22: error[invalid_value] route/a/respond/status: "), "{lines:?}");
+    assert!(lines[1].starts_with("standard input:5:3: error[unknown_field] route/a/host: "), "{lines:?}");
+    assert_eq!(lines[2], "standard input: 2 errors, 0 warnings");
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn a_warning_is_no_error() {
+    let text = "routes:\n- id: a\n  authenticate: anonymous\n  match: [{ methods: [get] }]\n  respond: {}\n";
+    let run = offline(&["validate", "-", "--json"], text).exits(0);
+    assert_eq!(run.json()["diagnostics"][0]["severity"], "warning");
+    assert_eq!(run.json()["diagnostics"][0]["line"], 4);
+}
+
+#[test]
+fn no_byte_of_a_file_reaches_the_terminal_as_a_control() {
+    let text = "routes:\n- id: \"a\\e[2J\\u202E\"\n  \"\\x9b\": 1\n";
+    for arguments in [&["validate", "-"][..], &["validate", "-", "--json"]] {
+        let run = offline(arguments, text).exits(3);
+        let is_bad = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
+        assert!(!run.stdout.contains(is_bad), "{run:?}");
+    }
+}
+
+#[test]
+fn a_secret_stands_in_a_document_only_under_the_development_switch() {
+    let text = "settings: { edge: { secret: { values: [{ inline: 0123456789abcdef-the-secret }] } } }\n";
+    let run = offline(&["validate", "-"], text).exits(3);
+    assert!(!run.stdout.contains("the-secret"), "{run:?}");
+    offline(&["validate", "-", "--allow-inline-secrets"], text).exits(0);
+}
+
+#[test]
+fn what_is_no_file_is_an_error_of_one_line() {
+    let run = offline(&["validate", "no-such-file"], "").exits(1);
+    assert!(run.stderr.starts_with("error: no-such-file: ") && run.stderr.lines().count() == 1, "{run:?}");
+    let run = offline(&["validate", "no-such-file", "--json"], "").exits(1);
+    assert_eq!(run.json()["error"]["code"], "file");
+    assert_eq!(run.stderr, "");
+    offline(&["no-such-command"], "").exits(2);
+}
+
+#[test]
+fn the_schema_is_of_the_document_or_of_one_kind() {
+    let document = offline(&["schema"], "").exits(0).json();
+    assert!(document["properties"]["routes"].is_object());
+    let route = offline(&["schema", "--kind", "route"], "").exits(0).json();
+    assert!(route["properties"]["authenticate"].is_object());
+    offline(&["schema", "--kind", "plan"], "").exits(2);
+}
+
+#[test]
+fn every_command_says_its_exit_codes_or_options() {
+    let help = offline(&["--help"], "").exits(0).stdout;
+    assert!(help.contains("4  `diff` found differences"), "{help}");
+    for command in ["apply", "diff", "export", "rollback", "status", "schema", "explain", "validate", "key"] {
+        assert!(help.contains(command), "{help}");
+        offline(&[command, "--help"], "").exits(0);
+    }
+}

@@ -1,0 +1,7 @@
+//! The real binary: against files, and against tables in an embedded DynamoDB.
+
+mod configuration;
+mod explain;
+mod files;
+mod keys;
+mod support;

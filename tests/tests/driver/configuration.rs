@@ -1,0 +1,117 @@
+use faregate_engine::{
+    ports::{ConfigStore, SnapshotStore, StoredEntry},
+    publish::Outcome,
+};
+use faregate_tests::{Stack, Stores};
+use serde_json::{Value, json};
+
+use super::support::{event, get};
+
+fn answering(body: &str) -> Value {
+    json!({
+        "settings": {"refresh_seconds": 1},
+        "routes": [{"id": "r", "authenticate": "anonymous", "respond": {"body": body}}],
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_racing_publishers_one_wins_each_version_and_the_last_content_serves() {
+    let stores = Stores::start().await.expect("tables");
+    stores.apply(&answering("start")).await.expect("applied");
+    let publisher = || async { stores.function("publisher").expect("a driver").environments(4).start().await };
+    let drivers = [publisher().await.expect("a driver"), publisher().await.expect("a driver")];
+    for round in 0..10 {
+        let fields = json!({"authenticate": "anonymous", "respond": {"body": format!("round {round}")}});
+        let fields = Ok(fields.as_object().cloned().expect("an object"));
+        let entry = StoredEntry { kind: "route".into(), id: "r".into(), fields };
+        faregate_engine::ports::ConfigWriter::put_entry(stores.config(), &entry).await.expect("written");
+        let event = json!({"Records": []});
+        let raced = futures_util::future::join_all((0..8).map(|number| drivers[number % 2].invoke(&event))).await;
+        let answers: Vec<Value> = raced.into_iter().map(|raw| raw.expect("an answer").json().expect("JSON")).collect();
+        let published = answers.iter().filter(|answer| answer["published"] == json!(round + 2)).count();
+        assert_eq!(published, 1, "{answers:?}");
+        assert!(answers.iter().all(|answer| answer["published"].is_u64() || answer["unchanged"].is_u64()), "{answers:?}");
+    }
+    let head = stores.config().current(true).await.expect("a store").expect("a head");
+    assert_eq!(head.version, 11);
+    let heads = stores.config().heads().await.expect("heads");
+    assert_eq!((heads.len(), &heads[0]), (10, &head));
+}
+
+#[tokio::test]
+async fn the_publisher_refuses_a_bad_item_by_name_and_the_good_version_serves_on() {
+    let stack = Stack::start(&answering("good")).await.expect("a stack");
+    let publisher = stack.stores().function("publisher").expect("a driver").start().await.expect("a driver");
+    let table = &stack.stores().tables().config;
+    let bad = json!({"TableName": table, "Item": {"kind": {"S": "route"}, "id": {"S": "bad"}, "authenticate": {"S": "anonymus"}}});
+    stack.stores().dynamodb().call("PutItem", &bad).await.expect("written");
+    let refused = publisher.invoke(&json!({"Records": []})).await.expect("an answer").json().expect("JSON");
+    assert_eq!(refused, json!({"refused": 1}));
+    let line = publisher.wait_for_log(|line| line.text.contains("PublishRejected")).await.expect("a metric");
+    assert!(line.text.contains("route/bad/authenticate") && line.text.contains("did you mean `anonymous`?"), "{}", line.text);
+    let status = stack.stores().config().status().await.expect("a store").expect("a status");
+    assert!(status.refused && status.version == Some(1));
+    assert_eq!(stack.send(get("/")).await.expect("an answer").text(), "good");
+
+    let good = json!({"TableName": table, "Item": {"kind": {"S": "route"}, "id": {"S": "bad"}, "match": {"L": [{"M": {"path": {"S": "/new"}}}]}, "authenticate": {"S": "anonymous"}, "respond": {"M": {"body": {"S": "new"}}}}});
+    stack.stores().dynamodb().call("PutItem", &good).await.expect("written");
+    let published = publisher.invoke(&json!({"Records": []})).await.expect("an answer").json().expect("JSON");
+    assert_eq!(published, json!({"published": 2}));
+    let mut requests = 0;
+    while stack.send(get("/new")).await.expect("an answer").text() != "new" {
+        requests += 1;
+        assert!(requests < 200_000, "the change never served");
+    }
+}
+
+#[tokio::test]
+async fn an_environment_that_was_idle_decides_by_what_is_current() {
+    // The driver hands out no invocation meanwhile, so nothing polls: as in a freeze, but for the clock.
+    let stack = Stack::start(&answering("old")).await.expect("a stack");
+    assert_eq!(stack.send(get("/")).await.expect("an answer").text(), "old");
+    stack.stores().apply(&answering("new")).await.expect("applied");
+    let mut requests = 0;
+    while stack.send(get("/")).await.expect("an answer").text() == "old" {
+        requests += 1;
+        assert!(requests < 200_000, "the change never served");
+    }
+    assert_eq!(stack.send(get("/")).await.expect("an answer").text(), "new");
+}
+
+#[tokio::test]
+async fn five_thousand_routes_take_several_chunks_and_all_of_them_match() {
+    let routes: Vec<Value> = (0..5000)
+        .map(|number| {
+            let noise = faregate_core::api_key::KeyHash::of(format!("{number}").as_bytes());
+            json!({
+                "id": format!("route-{number}"),
+                "description": noise.as_str(),
+                "hosts": [format!("h{}.example.com", number % 7)],
+                "match": [{"path": format!("/v{}/things-{number}/{{id}}", number % 3)}],
+                "authenticate": "anonymous",
+                "respond": {"body": format!("{number}")},
+            })
+        })
+        .collect();
+    let stack = Stack::start(&json!({"routes": routes})).await.expect("a stack");
+    let head = stack.stores().config().current(true).await.expect("a store").expect("a head");
+    assert!(head.chunks > 1, "{head:?}");
+    for number in [0, 1, 2499, 4999] {
+        let mut event = event(&format!("/v{}/things-{number}/x", number % 3));
+        event["headers"]["host"] = json!(format!("h{}.example.com", number % 7));
+        let raw = stack.driver().invoke(&event).await.expect("an answer");
+        assert_eq!(raw.body, number.to_string());
+    }
+}
+
+#[tokio::test]
+async fn without_a_snapshot_the_gateway_says_so_and_serves_the_first_one() {
+    let stores = Stores::start().await.expect("tables");
+    let driver = stores.gateway().expect("a driver").start().await.expect("a driver");
+    let raw = driver.invoke(&event("/")).await.expect("an answer");
+    assert_eq!(raw.json().expect("a prelude")["statusCode"], 503);
+    let outcome = stores.apply(&answering("first")).await.expect("applied").outcome;
+    assert!(matches!(outcome, Outcome::Published { .. }));
+    let raw = driver.invoke(&event("/")).await.expect("an answer");
+    assert_eq!(raw.body, "first");
+}
