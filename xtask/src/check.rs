@@ -1,4 +1,94 @@
-//! x
-#[derive(Debug, clap::Args)]
-pub(crate) struct TestArguments {}
-pub(crate) async fn run(_: &TestArguments, _: &crate::workspace::Workspace) -> Result<(), crate::Failure> { Ok(()) }
+//! `cargo xtask test`: everything that must hold, in order, up to the first that does not.
+
+mod advisories;
+mod runner;
+mod template;
+mod trees;
+
+use clap::Args;
+
+use crate::{
+    failure::Failure,
+    process::{cargo, in_path, run as run_command},
+    workspace::Workspace,
+};
+use runner::Runner;
+
+/// What `cargo xtask test` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct TestArguments {
+    /// Leave out the template's linters, which PyPI brings.
+    #[arg(long)]
+    no_template_lint: bool,
+}
+
+/// The programs that tests start; built one by one, so that none gets the features of another.
+const PROGRAMS: [&str; 3] = ["gateway", "publisher", "faregate-cli"];
+
+/// What is deployed: linted with its own features too, since the workspace's are more.
+const FUNCTIONS: [&str; 2] = ["gateway", "publisher"];
+
+/// Runs every check; the tests come last, so that their summary is the end of the output.
+///
+/// # Errors
+/// At the first check that fails, with its name.
+pub(crate) async fn run(arguments: &TestArguments, workspace: &Workspace) -> Result<(), Failure> {
+    let mut runner = Runner::default();
+    quick(&mut runner, workspace).await?;
+    lints(&mut runner, workspace).await?;
+    walls(&mut runner, workspace).await?;
+    if arguments.no_template_lint {
+        println!("\n── left out, as asked: template lint");
+    } else {
+        runner.step("template: sam validate", template::sam(workspace)).await?;
+        runner.step("template: cfn-lint", template::cfn_lint(workspace)).await?;
+    }
+    tests(&mut runner, workspace).await?;
+    println!("\n{}", runner.summary());
+    Ok(())
+}
+
+/// What takes no time.
+async fn quick(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure> {
+    let format = cargo_run(workspace, &["fmt", "--all", "--check"], &[]);
+    runner.step("format", format).await?;
+    runner.step("template: no development switch", async { template::no_development_switch(workspace) }).await
+}
+
+async fn lints(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure> {
+    let all = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    runner.step("clippy", cargo_run(workspace, &all, &[])).await?;
+    for function in FUNCTIONS {
+        let own = ["clippy", "--package", function, "--", "-D", "warnings"];
+        runner.step(&format!("clippy: {function} alone"), cargo_run(workspace, &own, &[])).await?;
+    }
+    let docs = ["doc", "--workspace", "--no-deps", "--all-features", "--document-private-items"];
+    runner.step("docs", cargo_run(workspace, &docs, &[("RUSTDOCFLAGS", "-D warnings")])).await
+}
+
+/// What may depend on what.
+async fn walls(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure> {
+    runner.step("walls: dependency trees", trees::check(workspace)).await?;
+    runner.step("walls: cargo deny", advisories::walls(workspace)).await?;
+    runner.optional("advisories", advisories::advisories(workspace)).await
+}
+
+async fn tests(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure> {
+    for program in PROGRAMS {
+        let build = ["build", "--package", program];
+        runner.step(&format!("build: {program}"), cargo_run(workspace, &build, &[])).await?;
+    }
+    let doc_tests = ["test", "--workspace", "--all-features", "--doc", "--quiet"];
+    runner.step("doc tests", cargo_run(workspace, &doc_tests, &[])).await?;
+    let tests: &[&str] = match in_path("cargo-nextest") {
+        Some(_) => &["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"],
+        None => &["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast"],
+    };
+    runner.step("tests", cargo_run(workspace, tests, &[])).await
+}
+
+async fn cargo_run(workspace: &Workspace, arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> {
+    let mut command = cargo(workspace);
+    command.args(arguments).envs(variables.iter().copied());
+    run_command(&mut command, &format!("cargo {}", arguments.join(" "))).await
+}

@@ -70,8 +70,9 @@ pub(crate) async fn run(command: &mut Command, what: &str) -> Result<(), Failure
 
 /// Runs it to its end and gives its standard output; standard error goes to the terminal.
 pub(crate) async fn output_of(command: &mut Command, what: &str) -> Result<String, Failure> {
-    let output = command.stderr(Stdio::inherit()).output().await;
-    let output = output.map_err(Failure::because(format!("{what} cannot be started")))?;
+    let child = command.stdout(Stdio::piped()).spawn();
+    let child = child.map_err(Failure::because(format!("{what} cannot be started")))?;
+    let output = child.wait_with_output().await.map_err(Failure::because(what))?;
     if !output.status.success() {
         return Err(Failure::new(format!("{what} failed ({})", output.status)));
     }

@@ -10,11 +10,11 @@
 //! | `lock` | `apply` | `holder`, `expires_at` (ms) |
 
 mod chunks;
-mod config_store;
-mod config_writer;
 mod entries;
 mod flip;
-mod snapshot_store;
+mod gateway;
+mod operator;
+mod publisher;
 
 use std::collections::HashMap;
 

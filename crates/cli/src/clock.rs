@@ -19,8 +19,8 @@ impl SystemClock {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "the composition root's clock; everything else is given the time")]
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "the composition root's clock; everything else is given the time")]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))

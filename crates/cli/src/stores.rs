@@ -23,8 +23,14 @@ impl Stores {
     ///
     /// # Errors
     ///
-    /// [`CliError::Failed`] where there is no usable AWS configuration.
+    /// [`CliError::Usage`] for a profile or region that differs from the environment's: the SDK reads both
+    /// from there, and a process cannot safely change its own environment.
     pub(crate) async fn connect(global: &Global) -> Result<Self, CliError> {
+        for (option, variable) in [(&global.profile, "AWS_PROFILE"), (&global.region, "AWS_REGION")] {
+            if let Some(value) = option {
+                return Err(CliError::Usage(format!("set {variable}={value} in the environment instead")));
+            }
+        }
         let config = AwsConfig::for_operator(global.endpoint_url.clone()).await;
         Ok(Self {
             config: Box::new(DynamoConfigStore::new(&config, &global.config_table)),

@@ -92,6 +92,6 @@ mod tests {
         };
         assert_eq!(written(&listeners[0]), ["bar.com"]);
         assert_eq!(written(&listeners[1]), ["*.example.com"]);
-        assert_eq!(written(&listeners[2]), ["a.foo.example.com"]);
+        assert_eq!(written(&listeners[2]), ["*.foo.example.com", "a.foo.example.com"]);
     }
 }

@@ -16,7 +16,7 @@ mod translate;
 
 use std::fs;
 
-use faregate_tests::{target_folder, vectors};
+use faregate_tests::{binary, target_folder, vectors};
 
 use report::Report;
 
@@ -29,6 +29,9 @@ async fn every_httproute_case_passes_or_is_not_applicable_for_a_reason() {
         println!("{VECTORS} is absent (FAREGATE_VECTORS names its folder): nothing was run");
         return;
     };
+    if let Err(missing) = binary("gateway") {
+        panic!("{missing}");
+    }
     let backends = backends::start(&file.suites).await.expect("echo backends");
     let mut report = Report::default();
     for suite in &file.suites {

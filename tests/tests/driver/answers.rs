@@ -71,7 +71,8 @@ async fn a_backend_reset_ends_in_trailers_and_adds_no_byte() {
     let said = format!("{failure:?}");
     assert!(!said.contains("127.0.0.1") && !said.contains("tests"), "{said}");
 
-    let line = stack.driver().wait_for_log(|line| line.text.contains("\"stream_error\":\"reset\"")).await.expect("a record");
+    let line =
+        stack.driver().wait_for_log(|line| line.text.contains("\"stream_error\":\"reset\"")).await.expect("a record");
     let record: serde_json::Value = serde_json::from_str(&line.text).expect("JSON");
     assert_eq!((&record["status"], &record["body_bytes"]), (&json!(200), &json!(5)));
     // The client of the function URL sees a broken body, too.

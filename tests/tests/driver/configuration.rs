@@ -30,7 +30,10 @@ async fn of_racing_publishers_one_wins_each_version_and_the_last_content_serves(
         let answers: Vec<Value> = raced.into_iter().map(|raw| raw.expect("an answer").json().expect("JSON")).collect();
         let published = answers.iter().filter(|answer| answer["published"] == json!(round + 2)).count();
         assert_eq!(published, 1, "{answers:?}");
-        assert!(answers.iter().all(|answer| answer["published"].is_u64() || answer["unchanged"].is_u64()), "{answers:?}");
+        assert!(
+            answers.iter().all(|answer| answer["published"].is_u64() || answer["unchanged"].is_u64()),
+            "{answers:?}"
+        );
     }
     let head = stores.config().current(true).await.expect("a store").expect("a head");
     assert_eq!(head.version, 11);
@@ -48,7 +51,11 @@ async fn the_publisher_refuses_a_bad_item_by_name_and_the_good_version_serves_on
     let refused = publisher.invoke(&json!({"Records": []})).await.expect("an answer").json().expect("JSON");
     assert_eq!(refused, json!({"refused": 1}));
     let line = publisher.wait_for_log(|line| line.text.contains("PublishRejected")).await.expect("a metric");
-    assert!(line.text.contains("route/bad/authenticate") && line.text.contains("did you mean `anonymous`?"), "{}", line.text);
+    assert!(
+        line.text.contains("route/bad/authenticate") && line.text.contains("did you mean `anonymous`?"),
+        "{}",
+        line.text
+    );
     let status = stack.stores().config().status().await.expect("a store").expect("a status");
     assert!(status.refused && status.version == Some(1));
     assert_eq!(stack.send(get("/")).await.expect("an answer").text(), "good");

@@ -8,7 +8,8 @@ use super::support::{get, open_to};
 async fn sigterm_ends_the_environment_in_good_order_with_or_without_extensions() {
     for extensions in [true, false] {
         let backend = Backend::echo("b").await.expect("a backend");
-        let stack = Stack::start_with(&open_to(&backend), |driver| driver.extensions(extensions)).await.expect("a stack");
+        let stack =
+            Stack::start_with(&open_to(&backend), |driver| driver.extensions(extensions)).await.expect("a stack");
         assert_eq!(stack.send(get("/")).await.expect("an answer").status.as_u16(), 200);
         assert_eq!(!stack.driver().environments()[0].extensions.is_empty(), extensions);
         let stopped = stack.driver().shutdown().await;

@@ -84,7 +84,10 @@ async fn identity_is_set_by_the_gateway_alone_whatever_the_client_sends() {
     let answer = stack.send(forged.expect("a request")).await.expect("an answer");
     let seen = answer.seen().expect("an echo");
     let names: Vec<_> = seen.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
-    assert!(!names.iter().any(|name| name.contains("faregate") || name == "forwarded" || name == "x-forwarded-user"), "{names:?}");
+    assert!(
+        !names.iter().any(|name| name.contains("faregate") || name == "forwarded" || name == "x-forwarded-user"),
+        "{names:?}"
+    );
 
     for (target, status) in [("/a", 401), ("/open/x", 200)] {
         assert_eq!(stack.send(get(target)).await.expect("an answer").status.as_u16(), status);

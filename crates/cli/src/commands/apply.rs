@@ -83,7 +83,7 @@ fn confirm(changes: &Changes, output: &mut Output<'_>) -> Result<(), CliError> {
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         Ok(())
     } else {
-        Err(CliError::Usage("nothing was written".to_owned()))
+        Err(CliError::Failed("not confirmed; nothing was written".to_owned()))
     }
 }
 

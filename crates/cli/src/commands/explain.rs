@@ -6,6 +6,7 @@ mod others;
 mod request;
 mod say;
 mod verdict;
+mod written;
 
 use std::net::IpAddr;
 
@@ -18,7 +19,7 @@ use faregate_core::{
 };
 use faregate_engine::publish::read_document;
 
-use self::{key::KeyVerdict, request::Asked, verdict::Explanation};
+use self::{key::KeyVerdict, request::Asked, verdict::Explanation, written::Written};
 use crate::{
     error::{CliError, Exit},
     output::Output,
@@ -95,7 +96,7 @@ impl Explain {
         let asked = Asked::parse(&self.method, &self.url, &self.headers, self.address)?;
         let snapshot = compile(raw)?;
         let shown = if self.all { usize::MAX } else { OTHERS_SHOWN };
-        Ok(Explanation::of(&asked, &snapshot, raw, shown))
+        Ok(Explanation::of(&asked, &snapshot, &Written::of(raw), shown))
     }
 }
 

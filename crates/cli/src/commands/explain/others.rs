@@ -3,14 +3,13 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use faregate_core::{
-    document::RawDocument,
     matcher::{Entry, MatchRequest, Miss},
     snapshot::Snapshot,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::verdict::written;
+use super::written::Written;
 
 /// An entry that did not win, and the first thing that keeps it from it.
 #[derive(Debug, PartialEq, Serialize)]
@@ -41,13 +40,15 @@ pub(super) enum Missed {
     Host,
 }
 
-/// All of them, the nearest first. An entry stands under each of its hosts; the nearest one counts.
+/// The nearest ones, at most `shown`, and how many there are in all. An entry stands under each of its
+/// hosts; the nearest one counts.
 pub(super) fn others(
     winner: Option<&Entry>,
     request: &MatchRequest<'_>,
     snapshot: &Snapshot,
-    raw: &RawDocument,
-) -> Vec<Other> {
+    written: &Written<'_>,
+    shown: usize,
+) -> (Vec<Other>, usize) {
     let mut nearest = HashMap::new();
     for verdict in snapshot.matcher().explain(request) {
         let entry = verdict.entry;
@@ -63,13 +64,15 @@ pub(super) fn others(
     }
     let mut found: Vec<_> = nearest.into_values().collect();
     found.sort_by_key(|(order, ..)| *order);
-    found.into_iter().map(|(_, miss, entry)| other(entry, miss.as_ref(), snapshot, raw)).collect()
+    let total = found.len();
+    let others = found.into_iter().take(shown);
+    (others.map(|(_, miss, entry)| other(entry, miss.as_ref(), snapshot, written)).collect(), total)
 }
 
-fn other(entry: &Entry, miss: Option<&Miss<'_>>, snapshot: &Snapshot, raw: &RawDocument) -> Other {
+fn other(entry: &Entry, miss: Option<&Miss<'_>>, snapshot: &Snapshot, written: &Written<'_>) -> Other {
     let id = &snapshot.route(entry).id;
-    let route = written(raw, id);
-    let matched = route.and_then(|route| route.get("match")?.get(entry.index)?.as_object());
+    let route = written.route(id);
+    let matched = written.entry(id, entry.index).and_then(Value::as_object);
     let (missed, asks) = match miss {
         None => (Missed::Rank, None),
         Some(Miss::Host) => (Missed::Host, route.and_then(|route| route.get("hosts")).cloned()),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use faregate_core::{
-    document::RawDocument,
     matcher::{Entry, Match},
     policy::{
         authenticate::{AuthenticatePolicy, CredentialPolicy},
@@ -13,13 +12,14 @@ use faregate_core::{
 };
 use http::{HeaderMap, Method};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     action::ActionView,
     key::KeyVerdict,
     others::{Other, others},
     request::Asked,
+    written::Written,
 };
 use crate::error::Exit;
 
@@ -137,7 +137,7 @@ pub(super) struct CredentialView {
 
 impl Explanation {
     /// Decides as the pipeline does; at most `shown` other entries.
-    pub(super) fn of(asked: &Asked, snapshot: &Snapshot, raw: &RawDocument, shown: usize) -> Self {
+    pub(super) fn of(asked: &Asked, snapshot: &Snapshot, written: &Written<'_>, shown: usize) -> Self {
         let mut explanation = Self::nothing(asked);
         let path = match &asked.path {
             Ok(path) => path,
@@ -156,8 +156,8 @@ impl Explanation {
             cors.answer_preflight(&asked.headers, &mut headers);
             explanation.outcome = Outcome::Preflight;
             explanation.preflight = Some(texts(&headers));
-            explanation.win(entry, asked, path, snapshot, raw);
-            explanation.lose(Some(entry), asked, method, snapshot, raw, shown);
+            explanation.win(entry, asked, path, snapshot, written);
+            explanation.lose(Some(entry), asked, method, snapshot, written, shown);
             return explanation;
         }
         let winner = match snapshot.find(&asked.for_match(path, &asked.method)) {
@@ -176,10 +176,10 @@ impl Explanation {
             }
         };
         if let Some(entry) = winner {
-            explanation.win(entry, asked, path, snapshot, raw);
+            explanation.win(entry, asked, path, snapshot, written);
         }
         let excluded = winner.filter(|_| explanation.outcome == Outcome::Route);
-        explanation.lose(excluded, asked, &asked.method, snapshot, raw, shown);
+        explanation.lose(excluded, asked, &asked.method, snapshot, written, shown);
         explanation
     }
 
@@ -211,19 +211,18 @@ impl Explanation {
         }
     }
 
-    fn win(&mut self, entry: &Entry, asked: &Asked, path: &str, snapshot: &Snapshot, raw: &RawDocument) {
+    fn win(&mut self, entry: &Entry, asked: &Asked, path: &str, snapshot: &Snapshot, written: &Written<'_>) {
         let route = snapshot.route(entry);
         let captures = entry.pattern.captures(path).unwrap_or_default();
         let captured = |name: &str| Some((name.to_owned(), captures.get(name)?.to_owned()));
-        let written = written(raw, &route.id);
         self.route = Some(RouteView {
             id: route.id.to_string(),
             entry: entry.index,
-            matched: written.and_then(|route| route.get("match")?.get(entry.index)).cloned().unwrap_or_default(),
+            matched: written.entry(&route.id, entry.index).cloned().unwrap_or_default(),
             captures: entry.pattern.names().filter_map(captured).collect(),
-            access: AccessView::of(route, asked, written),
+            access: AccessView::of(route, asked, written.field(&route.id, "access")),
             authenticate: AuthenticateView::of(&route.authenticate, asked),
-            cors: written.and_then(|route| route.get("cors")).cloned(),
+            cors: written.field(&route.id, "cors").cloned(),
             action: ActionView::of(&route.action, snapshot, asked, path, &entry.pattern, &captures),
         });
     }
@@ -234,30 +233,23 @@ impl Explanation {
         asked: &Asked,
         method: &Method,
         snapshot: &Snapshot,
-        raw: &RawDocument,
+        written: &Written<'_>,
         shown: usize,
     ) {
         let Ok(path) = &asked.path else { return };
-        let mut others = others(winner, &asked.for_match(path, method), snapshot, raw);
-        self.others_total = others.len();
-        others.truncate(shown);
-        self.others = others;
+        let request = asked.for_match(path, method);
+        (self.others, self.others_total) = others(winner, &request, snapshot, written, shown);
     }
 }
 
-/// A route as it was written.
-pub(super) fn written<'a>(raw: &'a RawDocument, id: &str) -> Option<&'a Map<String, Value>> {
-    raw.routes.iter().find(|route| route.get("id").and_then(Value::as_str) == Some(id))
-}
-
 impl AccessView {
-    fn of(route: &RoutePolicy, asked: &Asked, written: Option<&Map<String, Value>>) -> Self {
+    fn of(route: &RoutePolicy, asked: &Asked, rules: Option<&Value>) -> Self {
         let verdict = match (route.access.check(asked.address, 0), asked.address) {
             (Ok(()), _) => AccessVerdict::Allowed,
             (Err(_), Some(_)) => AccessVerdict::AccessDenied,
             (Err(_), None) => AccessVerdict::DependsOnAddress,
         };
-        Self { rules: written.and_then(|route| route.get("access")).cloned(), verdict }
+        Self { rules: rules.cloned(), verdict }
     }
 }
 

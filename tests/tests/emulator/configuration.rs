@@ -1,0 +1,74 @@
+use std::{fmt::Write, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::dev::Dev;
+
+/// The demo's `refresh_seconds` is 2; a change serves within it and 5 s.
+const CHANGE_SERVES_WITHIN: Duration = Duration::from_secs(7);
+
+fn route(body: &str) -> Value {
+    json!({
+        "kind": {"S": "route"}, "id": {"S": "edited"},
+        "match": {"L": [{"M": {"path": {"S": "/demo/edited"}}}]},
+        "authenticate": {"S": "anonymous"},
+        "respond": {"M": {"body": {"S": body}, "status": {"N": "203"}}},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_item_serves_and_a_bad_one_changes_nothing() {
+    let dev = Dev::start().await;
+    for body in ["one", "two"] {
+        let put = Instant::now();
+        dev.put_item("faregate-config", &route(body)).await;
+        dev.call_until("/demo/edited", None, |answer| answer.text() == body).await;
+        assert!(put.elapsed() <= CHANGE_SERVES_WITHIN, "{:?}", put.elapsed());
+    }
+    let mut bad = route("three");
+    bad["respond"]["M"]["status"] = json!({"S": "many"});
+    dev.put_item("faregate-config", &bad).await;
+    let refused = async {
+        loop {
+            let (code, status) = dev.faregate(&["status"]).await;
+            assert_eq!(code, 0, "{status}");
+            if status.to_string().contains("/respond/status") {
+                return status;
+            }
+        }
+    };
+    let status = tokio::time::timeout(super::dev::PATIENCE, refused).await.expect("a refusal");
+    assert!(status.to_string().contains("wrong_type"), "{status}");
+    assert_eq!(dev.call("GET", "/demo/edited", None).await.text(), "two");
+
+    dev.put_item("faregate-config", &route("four")).await;
+    dev.call_until("/demo/edited", None, |answer| answer.text() == "four").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_thousand_routes_are_applied_and_serve() {
+    let dev = Dev::start().await;
+    let mut file = String::from("settings: { refresh_seconds: 2 }\nroutes:\n");
+    for number in 0..5000 {
+        let (left, right) = (number * 2_654_435_761_u64, number * 40_503);
+        write!(
+            file,
+            "  - {{ id: r{number}, description: '{left:x} {right:x}', match: [{{ path: /demo/{number}/{left:x} }}], \
+             authenticate: anonymous, respond: {{ body: '{number}' }} }}\n"
+        )
+        .expect("written");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("many.yaml");
+    std::fs::write(&path, file).expect("written");
+    let path = path.display().to_string();
+    let (code, applied) = dev.faregate(&["apply", &path, "--prune", "--yes"]).await;
+    assert_eq!(code, 0, "{applied}");
+    for number in [0, 2500, 4999_u64] {
+        let path = format!("/demo/{number}/{:x}", number * 2_654_435_761);
+        dev.call_until(&path, None, |answer| answer.text() == number.to_string()).await;
+    }
+    let (code, difference) = dev.faregate(&["diff", &path]).await;
+    assert_eq!(code, 0, "{difference}");
+}

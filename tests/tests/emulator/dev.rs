@@ -1,0 +1,165 @@
+//! A running `cargo xtask dev`, and what a user does with it.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use faregate_tests::{Answer, binary, send};
+use http::Request;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, Command},
+};
+
+/// How long anything may take that a test waits for. Not a performance bound.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The stack of one test.
+pub(crate) struct Dev {
+    child: Child,
+    pub(crate) gateway: SocketAddr,
+    pub(crate) dynamodb: SocketAddr,
+    pub(crate) key: String,
+    pub(crate) printed: String,
+}
+
+/// A port that was free just now.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// The checkout.
+fn workspace() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// `xtask` with these arguments, in the checkout.
+pub(crate) fn xtask(arguments: &[String]) -> Command {
+    let mut command = Command::new(binary("xtask").expect("built: cargo build -p xtask"));
+    command.args(arguments).current_dir(workspace()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The flags for three ports.
+pub(crate) fn ports(gateway: u16, dynamodb: u16, backend: u16) -> Vec<String> {
+    let port = |flag: &str, port: u16| [flag.to_owned(), port.to_string()];
+    [port("--port", gateway), port("--dynamodb-port", dynamodb), port("--backend-port", backend)].concat()
+}
+
+impl Dev {
+    /// Starts the demo and waits for `ready:`.
+    pub(crate) async fn start() -> Self {
+        let [gateway, dynamodb, backend] = [free_port(), free_port(), free_port()];
+        // The demo's backend has a port of its own, which the file names.
+        let folder = tempfile::tempdir().expect("a folder");
+        let demo = std::fs::read_to_string(workspace().join("examples/demo.yaml")).expect("the demo");
+        let file = folder.path().join("demo.yaml");
+        std::fs::write(&file, demo.replace("127.0.0.1:9100", &format!("127.0.0.1:{backend}"))).expect("written");
+        let mut arguments = vec!["dev".to_owned(), "--config".to_owned(), file.display().to_string()];
+        arguments.extend(ports(gateway, dynamodb, backend));
+        let mut child = xtask(&arguments).spawn().expect("started");
+        let (printed, key) = until_ready(&mut child).await;
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self { child, gateway: address(gateway), dynamodb: address(dynamodb), key, printed }
+    }
+
+    /// Sends a request to the gateway.
+    pub(crate) async fn call(&self, method: &str, path: &str, key: Option<&str>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", self.gateway.to_string());
+        if let Some(key) = key {
+            request = request.header("x-api-key", key);
+        }
+        send(self.gateway, request.body(Bytes::new()).expect("a request")).await.expect("an answer")
+    }
+
+    /// Sends requests until one is answered so; nothing but the requests passes the time.
+    pub(crate) async fn call_until(&self, path: &str, key: Option<&str>, wanted: impl Fn(&Answer) -> bool) -> Answer {
+        let asking = async {
+            loop {
+                let answer = self.call("GET", path, key).await;
+                if wanted(&answer) {
+                    return answer;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{path} was never answered so"))
+    }
+
+    /// Puts an item as `aws dynamodb put-item` does.
+    pub(crate) async fn put_item(&self, table: &str, item: &Value) {
+        let body = serde_json::json!({"TableName": table, "Item": item});
+        let request = Request::post("/")
+            .header("host", self.dynamodb.to_string())
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", "DynamoDB_20120810.PutItem")
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/eu-central-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0");
+        let request = request.body(Bytes::from(body.to_string())).expect("a request");
+        let answer = send(self.dynamodb, request).await.expect("an answer");
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+    }
+
+    /// Runs `faregate` against the tables; yields its exit code and what it printed as JSON.
+    pub(crate) async fn faregate(&self, arguments: &[&str]) -> (i32, Value) {
+        let output = Command::new(binary("faregate").expect("built: cargo build -p faregate-cli"))
+            .args(["--json", "--endpoint-url", &format!("http://{}", self.dynamodb)])
+            .args(arguments)
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("AWS_REGION", "eu-central-1")
+            .current_dir(workspace())
+            .kill_on_drop(true)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .expect("an end");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let json = serde_json::from_str(&text)
+            .unwrap_or_else(|_| panic!("{arguments:?} printed {text}{}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.code().expect("a code"), json)
+    }
+
+    /// The process id of `cargo xtask dev`.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("a running process")
+    }
+
+    /// Presses Ctrl-C and waits for the end.
+    pub(crate) async fn interrupt(&mut self) -> ExitStatus {
+        let pid = self.pid().to_string();
+        let killed = std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill");
+        assert!(killed.success());
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("an end").expect("a status")
+    }
+}
+
+/// Reads what is printed until `ready:`; yields it and the demo key.
+async fn until_ready(child: &mut Child) -> (String, String) {
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut stderr = child.stderr.take().expect("piped");
+    let mut printed = String::new();
+    loop {
+        let line = tokio::time::timeout(PATIENCE * 5, lines.next_line()).await.expect("a line").expect("text");
+        let Some(line) = line else {
+            let mut said = String::new();
+            let _ = stderr.read_to_string(&mut said).await;
+            panic!("it ended before it was ready:\n{printed}\n{said}");
+        };
+        printed.push_str(&line);
+        printed.push('\n');
+        if line.starts_with("ready:") {
+            break;
+        }
+    }
+    // Whoever goes on printing must not wait for a reader.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
+    let key = printed.lines().find_map(|line| line.strip_prefix("demo key")).expect("a key").trim().to_owned();
+    (printed, key)
+}

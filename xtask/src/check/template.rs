@@ -1,0 +1,62 @@
+//! The deployment template.
+
+use std::fs;
+
+use crate::{
+    failure::Failure,
+    process::{command, run},
+    tools::{PythonTool, ensure_python_tool},
+    workspace::Workspace,
+};
+
+const TEMPLATE: &str = "template.yaml";
+
+/// How the names of the development switches begin.
+const SWITCH: &str = "FAREGATE_ALLOW_";
+
+const SAM: PythonTool = PythonTool { name: "sam", program: "sam" };
+const CFN_LINT: PythonTool = PythonTool { name: "cfn-lint", program: "cfn-lint" };
+
+/// Nothing that is for development only may be deployed (SECURITY.md 28).
+pub(super) fn no_development_switch(workspace: &Workspace) -> Result<(), Failure> {
+    let template = fs::read_to_string(workspace.root().join(TEMPLATE)).map_err(Failure::because(TEMPLATE))?;
+    match line_with_switch(&template) {
+        None => Ok(()),
+        Some(line) => Err(Failure::new(format!("{TEMPLATE}:{line}: a development switch ({SWITCH}…)"))),
+    }
+}
+
+/// AWS SAM's own check and linter; it needs neither an account nor a region.
+pub(super) async fn sam(workspace: &Workspace) -> Result<(), Failure> {
+    let program = ensure_python_tool(SAM, workspace).await?;
+    let mut validate = command(program, workspace);
+    validate.args(["validate", "--lint", "--template-file", TEMPLATE]).env("SAM_CLI_TELEMETRY", "0");
+    run(&mut validate, "sam validate --lint").await
+}
+
+/// A newer linter than the one inside SAM.
+pub(super) async fn cfn_lint(workspace: &Workspace) -> Result<(), Failure> {
+    let program = ensure_python_tool(CFN_LINT, workspace).await?;
+    run(command(program, workspace).arg(TEMPLATE), "cfn-lint").await
+}
+
+/// The line, counted from 1, where a development switch stands.
+fn line_with_switch(template: &str) -> Option<usize> {
+    template.lines().position(|line| line.contains(SWITCH)).map(|index| index + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{line_with_switch, no_development_switch};
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn a_development_switch_is_found_by_line() {
+        assert_eq!(line_with_switch("Globals:\n  FAREGATE_ALLOW_LOOPBACK: 1\n"), Some(2));
+    }
+
+    #[test]
+    fn the_template_has_none() {
+        no_development_switch(&Workspace::of_this_checkout()).expect("no switch");
+    }
+}
