@@ -52,7 +52,9 @@ pub(crate) async fn run(workspace: &Workspace) -> Result<(), Failure> {
         println!("{}", line(function, architecture, *bytes));
     }
     match sizes.iter().find(|(function, _, bytes)| is_over(function, *bytes)) {
-        Some((function, architecture, _)) => Err(Failure::new(format!("{function} ({architecture}) is over its budget"))),
+        Some((function, architecture, _)) => {
+            Err(Failure::new(format!("{function} ({architecture}) is over its budget")))
+        }
         None => Ok(()),
     }
 }
@@ -90,7 +92,9 @@ fn line(function: &str, architecture: &str, bytes: u64) -> String {
     let hundredths = bytes * 100 / (1024 * 1024);
     let size = format!("{function:<10}{architecture:<8}{:>3}.{:02} MB zipped", hundredths / 100, hundredths % 100);
     match function {
-        "gateway" if is_over(function, bytes) => format!("{size}   OVER the budget of {} MB", GATEWAY_MAX / (1024 * 1024)),
+        "gateway" if is_over(function, bytes) => {
+            format!("{size}   OVER the budget of {} MB", GATEWAY_MAX / (1024 * 1024))
+        }
         "gateway" => format!("{size}   budget {} MB", GATEWAY_MAX / (1024 * 1024)),
         _ => size,
     }

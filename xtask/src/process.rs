@@ -27,9 +27,7 @@ const CARGOS_OWN: [&str; 6] =
 
 /// Runs `work` until it ends or somebody wants it to: SIGINT, SIGTERM, SIGHUP. Either way no program that it
 /// started is left afterwards.
-pub(crate) async fn until_interrupted(
-    work: impl Future<Output = Result<(), Failure>>,
-) -> Result<ExitCode, Failure> {
+pub(crate) async fn until_interrupted(work: impl Future<Output = Result<(), Failure>>) -> Result<ExitCode, Failure> {
     let (mut interrupt, mut terminate, mut hangup) =
         (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?);
     // Orphans come to us instead of to init, so that the sweep below sees them.

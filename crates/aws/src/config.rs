@@ -59,12 +59,17 @@ impl AwsConfig {
     /// For the command line: profiles with SSO and credential processes, the system's own authorities, the
     /// SDK's own HTTP client.
     #[cfg(feature = "operator")]
-    pub async fn for_operator(endpoint_url: Option<String>) -> Self {
-        let loader = loader(Patience::Background);
-        let loader = match endpoint_url {
-            Some(url) => loader.endpoint_url(url),
-            None => loader,
-        };
+    pub async fn for_operator(endpoint_url: Option<String>, profile: Option<String>, region: Option<String>) -> Self {
+        let mut loader = loader(Patience::Background);
+        if let Some(url) = endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if let Some(profile) = profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region));
+        }
         Self { sdk: loader.load().await }
     }
 

@@ -36,6 +36,7 @@ pub(crate) fn holder() -> Result<String, CliError> {
     Ok(bytes.iter().fold("cli-".to_owned(), |name, byte| name + &format!("{byte:02x}")))
 }
 
+#[allow(clippy::disallowed_methods, reason = "the composition root's randomness; a failure must end the command")]
 fn fill(bytes: &mut [u8]) -> Result<(), CliError> {
     getrandom::fill(bytes).map_err(|error| CliError::Failed(format!("no randomness: {error}")))
 }

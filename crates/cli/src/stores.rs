@@ -4,7 +4,7 @@ use faregate_aws::{AwsConfig, DynamoConfigStore, DynamoKeyStore};
 use faregate_core::check::CheckOptions;
 use faregate_engine::ports::{Clock, ConfigWriter, KeyAdmin};
 
-use crate::{arguments::Global, clock::SystemClock, error::CliError};
+use crate::{arguments::Global, clock::SystemClock};
 
 /// What the commands work with.
 pub(crate) struct Stores {
@@ -20,24 +20,15 @@ pub(crate) struct Stores {
 
 impl Stores {
     /// Finds credentials and endpoints; nothing is asked of the tables yet.
-    ///
-    /// # Errors
-    ///
-    /// [`CliError::Usage`] for a profile or region that differs from the environment's: the SDK reads both
-    /// from there, and a process cannot safely change its own environment.
-    pub(crate) async fn connect(global: &Global) -> Result<Self, CliError> {
-        for (option, variable) in [(&global.profile, "AWS_PROFILE"), (&global.region, "AWS_REGION")] {
-            if let Some(value) = option {
-                return Err(CliError::Usage(format!("set {variable}={value} in the environment instead")));
-            }
-        }
-        let config = AwsConfig::for_operator(global.endpoint_url.clone()).await;
-        Ok(Self {
+    pub(crate) async fn connect(global: &Global) -> Self {
+        let Global { endpoint_url, profile, region, .. } = global;
+        let config = AwsConfig::for_operator(endpoint_url.clone(), profile.clone(), region.clone()).await;
+        Self {
             config: Box::new(DynamoConfigStore::new(&config, &global.config_table)),
             keys: Box::new(DynamoKeyStore::new(&config, &global.keys_table)),
             clock: Box::new(SystemClock::new()),
             check: check_options(global),
-        })
+        }
     }
 }
 

@@ -50,10 +50,11 @@ pub fn check(entries: &[Entry], options: CheckOptions, mut report: Report) -> Ch
         if !seen.insert((entry.kind, entry.id.as_str())) && entry.kind == Kind::Settings {
             place.error(codes::DUPLICATE, "there are two settings entries");
         }
-        let before = place.report_len();
-        schema::check_entry(entry, &mut place);
-        if place.report_len() == before {
+        let mistaken = schema::check_entry(entry, &mut place);
+        if mistaken.is_empty() {
             deserialise(entry, &mut document, &mut report);
+        } else {
+            deserialise_rest(entry, &mistaken, &mut document);
         }
     }
     check_secrets(&document.settings, options, &mut report);
@@ -74,6 +75,19 @@ fn deserialise(entry: &Entry, document: &mut Document, report: &mut Report) {
     if let Err(error) = result {
         report.entry(entry.kind.as_str(), &entry.id).error(codes::INVALID_VALUE, error);
     }
+}
+
+/// Takes what is left of a route whose `mistaken` members are reported already, so that its other members are
+/// compiled, too, and all of its mistakes come at once. An entry that cannot stand without them is left out.
+fn deserialise_rest(entry: &Entry, mistaken: &BTreeSet<String>, document: &mut Document) {
+    const NEEDED: [&str; 4] = ["authenticate", "forward", "respond", "redirect"];
+    let needed = mistaken.iter().any(|member| member.is_empty() || NEEDED.contains(&member.as_str()));
+    if needed || entry.kind != Kind::Route {
+        return;
+    }
+    let mut rest = entry.clone();
+    rest.fields.retain(|name, _| !mistaken.contains(name));
+    document.routes.extend(serde_json::from_value::<Route>(with_id(&rest)).ok());
 }
 
 fn with_id(entry: &Entry) -> Value {

@@ -1,6 +1,6 @@
 //! Mistakes in documents, all of them at once.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -148,6 +148,15 @@ impl Place<'_> {
     #[must_use]
     pub fn report_len(&self) -> usize {
         self.report.len()
+    }
+
+    /// The members of this entry in which findings after the first `before` lie; an empty name for the entry
+    /// itself.
+    #[must_use]
+    pub fn members_since(&self, before: usize) -> BTreeSet<String> {
+        let found = self.report.diagnostics.iter().skip(before);
+        let member = |found: &Diagnostic| found.pointer.split('/').nth(1).unwrap_or_default().replace("~1", "/");
+        found.map(member).map(|member| member.replace("~0", "~")).collect()
     }
 
     /// Reports an error here.

@@ -57,12 +57,7 @@ impl Dev {
     /// Starts the demo and waits for `ready:`.
     pub(crate) async fn start() -> Self {
         let [gateway, dynamodb, backend] = [free_port(), free_port(), free_port()];
-        // The demo's backend has a port of its own, which the file names.
-        let folder = tempfile::tempdir().expect("a folder");
-        let demo = std::fs::read_to_string(workspace().join("examples/demo.yaml")).expect("the demo");
-        let file = folder.path().join("demo.yaml");
-        std::fs::write(&file, demo.replace("127.0.0.1:9100", &format!("127.0.0.1:{backend}"))).expect("written");
-        let mut arguments = vec!["dev".to_owned(), "--config".to_owned(), file.display().to_string()];
+        let mut arguments = vec!["dev".to_owned()];
         arguments.extend(ports(gateway, dynamodb, backend));
         let mut child = xtask(&arguments).spawn().expect("started");
         let (printed, key) = until_ready(&mut child).await;
@@ -145,7 +140,7 @@ async fn until_ready(child: &mut Child) -> (String, String) {
     let mut stderr = child.stderr.take().expect("piped");
     let mut printed = String::new();
     loop {
-        let line = tokio::time::timeout(PATIENCE * 5, lines.next_line()).await.expect("a line").expect("text");
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("a line").expect("text");
         let Some(line) = line else {
             let mut said = String::new();
             let _ = stderr.read_to_string(&mut said).await;

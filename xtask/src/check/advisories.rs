@@ -22,7 +22,8 @@ pub(super) async fn advisories(workspace: &Workspace) -> Result<Outcome, Failure
     let program = cargo_deny(workspace).await?;
     let fetched = run_quietly(command(&program, workspace).args(["fetch", "db"]), "cargo deny fetch db").await;
     if let Err(failure) = fetched {
-        let reason = "the advisory database cannot be fetched on this machine; where it can, run `cargo deny check advisories`";
+        let reason =
+            "the advisory database cannot be fetched on this machine; where it can, run `cargo deny check advisories`";
         return Ok(Outcome::NotPossible(format!("{reason}\n{failure}")));
     }
     let mut check = command(&program, workspace);

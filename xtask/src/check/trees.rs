@@ -56,7 +56,8 @@ pub(super) async fn check(workspace: &Workspace) -> Result<(), Failure> {
         let tree = run_quietly(&mut tree, &format!("cargo tree -p {}", wall.package)).await?;
         if let Some(found) = found_in(&tree, wall.forbidden) {
             let package = wall.package;
-            let message = format!("{package} depends on {found}; find out how: cargo tree -p {package} -e normal -i {found}");
+            let message =
+                format!("{package} depends on {found}; find out how: cargo tree -p {package} -e normal -i {found}");
             return Err(Failure::new(message));
         }
         println!("{}: none of {}", wall.package, wall.forbidden.join(", "));

@@ -28,7 +28,12 @@ impl Banner<'_> {
     /// For a gateway that answers.
     pub(super) fn ready(&self) -> String {
         let url = self.url();
-        format!("\n{}\n{}\n{}\nCtrl-C stops it all.\nready: {url}\n", self.places(Some(&url)), self.calls(), self.edits())
+        format!(
+            "\n{}\n{}\n{}\nCtrl-C stops it all.\nready: {url}\n",
+            self.places(Some(&url)),
+            self.calls(),
+            self.edits()
+        )
     }
 
     /// For a gateway that is to be run by hand, with the folder of cargo-lambda if PATH lacks it.

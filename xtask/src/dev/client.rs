@@ -10,7 +10,11 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 /// Status and body of what 127.0.0.1 answers.
-pub(super) async fn get(port: u16, path: &str, key: &str) -> Result<(StatusCode, String), Box<dyn Error + Send + Sync>> {
+pub(super) async fn get(
+    port: u16,
+    path: &str,
+    key: &str,
+) -> Result<(StatusCode, String), Box<dyn Error + Send + Sync>> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);

@@ -30,7 +30,9 @@ fn listen(port: u16, whose: &str, flag: &str) -> Result<TcpListener, Failure> {
 
 fn taken(port: u16, whose: &str, flag: &str, cause: &str) -> String {
     let other = port.checked_add(1).unwrap_or(1024);
-    format!("port {port} of {whose} cannot be used: {cause}\nIs another one running? Choose a free port, as with {flag} {other}")
+    format!(
+        "port {port} of {whose} cannot be used: {cause}\nIs another one running? Choose a free port, as with {flag} {other}"
+    )
 }
 
 #[cfg(test)]

@@ -69,12 +69,16 @@ fn event(mut records: Vec<Value>, arn: &str) -> Value {
 }
 
 async fn call(database: &EmbeddedDynamoDb, operation: &str, request: Value) -> Result<Value, Failure> {
-    database.call(operation, &request).await.map_err(Failure::because(format!("{operation} on the config table's stream")))
+    database
+        .call(operation, &request)
+        .await
+        .map_err(Failure::because(format!("{operation} on the config table's stream")))
 }
 
 fn text(value: &Value, pointer: &str) -> Result<String, Failure> {
     let text = value.pointer(pointer).and_then(Value::as_str);
-    text.map(str::to_owned).ok_or_else(|| Failure::new(format!("the config table's stream: an answer without {pointer}")))
+    text.map(str::to_owned)
+        .ok_or_else(|| Failure::new(format!("the config table's stream: an answer without {pointer}")))
 }
 
 #[cfg(test)]

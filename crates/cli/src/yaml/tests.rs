@@ -113,7 +113,8 @@ fn depth_and_aliases_are_bounded() {
 #[test]
 fn entries_are_written_for_people() {
     let document = json!({
-        "routes": [{"match": [{"path": {"exact": "/a"}, "methods": ["GET", "PUT"]}], "id": "a", "authenticate": "anonymous",
+        "routes": [{"match": [{"path": {"exact": "/a"}, "methods": ["GET", "PUT"]}], "id": "a",
+            "authenticate": "anonymous",
             "respond": {"status": 200, "body": "a\nb", "headers": {"x-version": "2", "on": "yes"}}}],
         "settings": {"refresh_seconds": 5},
     });
@@ -164,6 +165,8 @@ fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
+const YAML_LIKE: &str = r#"([a-c]|: |- |\n|\n  |\{|\}|\[|\]|, |&a |\*a|!t |\||>|\? |"|'|\#|---|%|\t|\r){0,40}"#;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -183,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn any_yaml_like_text_is_answered(text in "([a-c]|: |- |\\n|\\n  |\\{|\\}|\\[|\\]|, |&a |\\*a|!t |\\||>|\\? |\"|'|#|---|%|\t|\r){0,40}") {
+    fn any_yaml_like_text_is_answered(text in YAML_LIKE) {
         let loaded = load(text.as_bytes());
         prop_assert!(loaded.value.is_some() || !loaded.diagnostics.is_empty());
     }

@@ -1,6 +1,6 @@
 //! One item of the Keys table.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::time::Timestamp;
@@ -38,7 +38,9 @@ struct Attributes {
     consumer: String,
     #[serde(default = "enabled")]
     enabled: bool,
+    #[serde(default, deserialize_with = "present")]
     expires_at: Option<u64>,
+    #[serde(default, deserialize_with = "present")]
     routes: Option<Vec<String>>,
     #[serde(rename = "name")]
     _name: Option<String>,
@@ -48,6 +50,11 @@ struct Attributes {
 
 fn enabled() -> bool {
     true
+}
+
+/// An attribute that is there: DynamoDB's NULL is no list and no number, and must not mean "absent".
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl KeyItem {
@@ -116,6 +123,8 @@ mod tests {
             json!({"key_hash": "00", "consumer": "acme", "expires_at": "soon"}),
             json!({"key_hash": "00", "consumer": "acme", "expires_at": -1}),
             json!({"key_hash": "00", "consumer": "acme", "routes": "orders"}),
+            json!({"key_hash": "00", "consumer": "acme", "routes": null}),
+            json!({"key_hash": "00", "consumer": "acme", "expires_at": null}),
             json!({"key_hash": "00", "consumer": "acme", "plan": "gold"}),
             json!({"key_hash": "00", "consumer": "acme", "enable": false}),
         ] {

@@ -1,6 +1,6 @@
 //! Entries against the JSON Schema of their kind.
 
-use std::sync::OnceLock;
+use std::{collections::BTreeSet, sync::OnceLock};
 
 use jsonschema::{
     ValidationError, Validator,
@@ -38,15 +38,40 @@ fn validator(kind: Kind) -> Option<&'static Validator> {
     VALIDATORS[kind as usize].get_or_init(compile).as_ref()
 }
 
-/// Reports everything in an entry that does not fit the schema.
-pub(super) fn check_entry(entry: &Entry, place: &mut Place<'_>) {
+/// Reports everything in an entry that does not fit the schema; yields the members in which something does not,
+/// an empty name for the entry itself.
+pub(super) fn check_entry(entry: &Entry, place: &mut Place<'_>) -> BTreeSet<String> {
+    let before = place.report_len();
     let value = super::with_id(entry);
     let Some(validator) = validator(entry.kind) else {
         place.error(codes::MALFORMED, "the schema of this kind cannot be compiled");
-        return;
+        return BTreeSet::from([String::new()]);
     };
-    for error in validator.iter_errors(&value) {
+    report_nulls(&value, "", place);
+    for error in validator.iter_errors(&value).filter(|error| !error.instance().is_null()) {
         report(&error, place);
+    }
+    place.members_since(before)
+}
+
+/// Reports every null: an empty `hosts:` must not mean any host.
+fn report_nulls(value: &Value, pointer: &str, place: &mut Place<'_>) {
+    match value {
+        Value::Null => {
+            let hint = Some("leave the field out".to_owned());
+            place.error_at_pointer(pointer, codes::WRONG_TYPE, "null is no value", hint);
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                report_nulls(item, &format!("{pointer}/{index}"), place);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                report_nulls(member, &format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")), place);
+            }
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

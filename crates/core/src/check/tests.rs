@@ -64,6 +64,7 @@ fn each_mistake_has_its_place_and_code() {
         (route("limits", json!([])), "route/orders/limits", "unknown_field"),
         (route("match", json!([])), "route/orders/match", "invalid_value"),
         (route("hosts", json!([])), "route/orders/hosts", "invalid_value"),
+        (route("hosts", json!(null)), "route/orders/hosts", "wrong_type"),
         (route("hosts", json!(["a:80"])), "route/orders/hosts/0", "invalid_value"),
         (route("match", json!([{"path": 7}])), "route/orders/match/0/path", "wrong_type"),
         (route("match", json!([{"path": {"prefx": "/"}}])), "route/orders/match/0/path", "invalid_value"),
@@ -108,6 +109,11 @@ fn all_mistakes_come_at_once_and_none_twice() {
     let found = findings(&file);
     let places: Vec<_> = found.iter().map(|(place, _)| place.as_str()).collect();
     assert_eq!(places, ["backend/orders/targets", "route/orders/priorty", "route/Bad/respond/status"]);
+    file["routes"][0]["hosts"] = json!(["a:80"]);
+    file["routes"][0]["forward"]["backend"] = json!("nowhere");
+    let places: Vec<_> = findings(&file).into_iter().map(|(place, _)| place).collect();
+    assert!(places.contains(&"route/orders/hosts/0".to_owned()), "{places:?}");
+    assert!(places.contains(&"route/orders/forward/backend".to_owned()), "{places:?}");
 }
 
 #[test]

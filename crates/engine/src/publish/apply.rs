@@ -8,6 +8,7 @@ use faregate_core::{
     document::{Entry, Kind, RawDocument},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::{Map, Value};
 
 use super::{Outcome, PublishError, PublishOptions, publish};
 use crate::{
@@ -96,7 +97,7 @@ pub fn plan(stored: &[StoredEntry], wanted: &[Entry], prune: bool) -> Plan {
     for entry in sorted {
         match left.remove(&(entry.kind.as_str(), entry.id.as_str())) {
             None => changes.push(Change::Create(entry.clone())),
-            Some(item) if item.fields.as_ref() == Ok(&entry.fields) => {}
+            Some(item) if item.fields.as_ref().is_ok_and(|fields| same_fields(fields, &entry.fields)) => {}
             Some(item) => {
                 let fields = item.fields.clone().unwrap_or_default();
                 let before = Entry { kind: entry.kind, id: entry.id.clone(), fields };
@@ -112,6 +113,20 @@ pub fn plan(stored: &[StoredEntry], wanted: &[Entry], prune: bool) -> Plan {
         changes.extend(unwanted.drain(..).map(|(kind, id)| Change::Delete { kind, id }));
     }
     Plan { changes, kept: unwanted }
+}
+
+/// Whether two entries say the same: DynamoDB gives a number back in another spelling, as `1` for `1.0`.
+fn same_fields(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
+    a.len() == b.len() && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| same_value(value, other)))
+}
+
+fn same_value(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b)),
+        (Value::Object(a), Value::Object(b)) => same_fields(a, b),
+        _ => a == b,
+    }
 }
 
 /// Writes the wanted entries under the lock and publishes them as one change.

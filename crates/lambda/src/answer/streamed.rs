@@ -11,7 +11,7 @@ use bytes::Bytes;
 use faregate_engine::body::BodyError;
 use http::{HeaderMap, HeaderName, HeaderValue, response::Parts};
 use http_body::{Body, Frame};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::headers::{cookies, joined};
 
@@ -30,11 +30,12 @@ const SEPARATOR: [u8; 8] = [0; 8];
 /// Status, headers and cookies as Lambda wants them before the body.
 #[must_use]
 pub fn prelude(parts: &Parts) -> Vec<u8> {
-    let mut prelude = json!({ "statusCode": parts.status.as_u16(), "headers": joined(&parts.headers) });
-    let cookies = cookies(&parts.headers);
-    if !cookies.is_empty() {
-        prelude["cookies"] = Value::Array(cookies);
-    }
+    // The local emulator takes no prelude without `cookies`, not even an empty list.
+    let prelude = json!({
+        "statusCode": parts.status.as_u16(),
+        "headers": joined(&parts.headers),
+        "cookies": cookies(&parts.headers),
+    });
     serde_json::to_vec(&prelude).unwrap_or_default()
 }
 
