@@ -32,7 +32,7 @@ async fn an_edited_item_serves_and_a_bad_one_changes_nothing() {
     let refused = async {
         loop {
             let (code, status) = dev.faregate(&["status"]).await;
-            assert_eq!(code, 0, "{status}");
+            assert!(code == 0 || code == 3, "{code}: {status}");
             if status.to_string().contains("/respond/status") {
                 return status;
             }
@@ -52,10 +52,10 @@ async fn five_thousand_routes_are_applied_and_serve() {
     let mut file = String::from("settings: { refresh_seconds: 2 }\nroutes:\n");
     for number in 0..5000 {
         let (left, right) = (number * 2_654_435_761_u64, number * 40_503);
-        write!(
+        writeln!(
             file,
             "  - {{ id: r{number}, description: '{left:x} {right:x}', match: [{{ path: /demo/{number}/{left:x} }}], \
-             authenticate: anonymous, respond: {{ body: '{number}' }} }}\n"
+             authenticate: anonymous, respond: {{ body: '{number}' }} }}"
         )
         .expect("written");
     }

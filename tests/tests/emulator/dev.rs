@@ -94,6 +94,7 @@ impl Dev {
             .header("host", self.dynamodb.to_string())
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-target", "DynamoDB_20120810.PutItem")
+            .header("x-amz-date", "20260101T000000Z")
             .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/eu-central-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0");
         let request = request.body(Bytes::from(body.to_string())).expect("a request");
         let answer = send(self.dynamodb, request).await.expect("an answer");
