@@ -1,4 +1,4 @@
-//! The Config table (DESIGN.md §2, tables).
+//! The Config table (ARCHITECTURE.md, tables).
 //!
 //! | kind | id | attributes |
 //! | --- | --- | --- |

@@ -1,4 +1,4 @@
-//! The Keys table (DESIGN.md §2, tables).
+//! The Keys table (ARCHITECTURE.md, tables).
 
 mod changes;
 mod key_admin;

@@ -1,4 +1,4 @@
-//! Which route a request belongs to (DESIGN.md §5: matching and its fine print).
+//! Which route a request belongs to (docs/matching.md has the rules).
 //!
 //! Every match entry of every route gets, for each of its hosts, a rank when the snapshot is compiled:
 //! priority, host, path, method, headers, query, route id, in that order. A request collects the entries

@@ -1,4 +1,4 @@
-//! Request paths in one spelling (DESIGN: a path is normalised before matching and after rewriting).
+//! Request paths in one spelling: a path is normalised before matching and again after rewriting.
 //!
 //! RFC 3986 §6.2.2: dot segments are resolved, unreserved characters decoded, hex digits upper-cased,
 //! characters that a path cannot hold encoded; beyond it, empty segments are merged. An encoded slash

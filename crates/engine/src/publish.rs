@@ -1,4 +1,4 @@
-//! Publishing: Config items → one checked, compressed, versioned snapshot (DESIGN: all or nothing).
+//! Publishing: Config items → one checked, compressed, versioned snapshot, all or nothing.
 //!
 //! The publisher function, its schedule and the CLI all call [`publish`]. A configuration with one mistake
 //! is refused whole and the last good snapshot goes on serving, because leaving out only the bad route

@@ -58,7 +58,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 }
 
 impl KeyItem {
-    /// Longest consumer in bytes (DESIGN.md §6).
+    /// Longest consumer in bytes.
     pub const CONSUMER_BYTES_MAX: usize = 256;
 
     /// Reads an item, wholly or not at all.

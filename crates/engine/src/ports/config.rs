@@ -1,4 +1,4 @@
-//! The Config table, by what each part may do with it (DESIGN.md §2).
+//! The Config table, by what each part may do with it.
 
 use async_trait::async_trait;
 use bytes::Bytes;

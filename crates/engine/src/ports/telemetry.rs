@@ -10,7 +10,7 @@ pub trait Telemetry: Send + Sync {
     fn metric(&self, metric: Metric, detail: &str);
 }
 
-/// The metrics that are not derived from records (DESIGN.md §9).
+/// The metrics that are not derived from records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
     /// The snapshot was not checked for longer than it should be.
