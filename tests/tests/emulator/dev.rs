@@ -135,6 +135,18 @@ impl Dev {
     }
 }
 
+impl Drop for Dev {
+    /// Ends it as Ctrl-C does: killed outright, it could not end what it started.
+    fn drop(&mut self) {
+        let Some(pid) = self.child.id() else { return };
+        let interrupted = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status();
+        if interrupted.is_ok_and(|status| status.success()) {
+            let ended = tokio::time::timeout(PATIENCE, self.child.wait());
+            let _ = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(ended));
+        }
+    }
+}
+
 /// Reads what is printed until `ready:`; yields it and the demo key.
 async fn until_ready(child: &mut Child) -> (String, String) {
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
