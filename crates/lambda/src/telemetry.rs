@@ -10,7 +10,7 @@ use serde::Serialize;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Longest text of one field in characters, so that a line stays below 4 KB.
-const FIELD_CHARS_MAX: usize = 256;
+const FIELD_CHARS_MAX: usize = 128;
 
 /// Sends `tracing` events that pass the filter to standard output, as JSON.
 pub fn init_tracing(filter: &str) {
