@@ -11,7 +11,7 @@ use crate::{
 
 const FUNCTIONS: [&str; 2] = ["gateway", "publisher"];
 
-/// The budget of DESIGN.md §11 for the zipped gateway, in bytes.
+/// The budget for the zipped gateway, in bytes.
 const GATEWAY_MAX: u64 = 6 * 1024 * 1024;
 
 /// A processor that Lambda runs on.

@@ -4,16 +4,21 @@
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>). Where there is no Extensions
 //! API, as in local emulators, the function runs all the same.
 
+use std::{sync::Arc, time::Duration};
+
 use http::{Method, Request};
 use lambda_runtime_api_client::{BoxError, PooledClient, body::Body};
+use tokio::time::timeout;
 
+/// How long the start waits for the Extensions API.
+const REGISTER_LIMIT: Duration = Duration::from_secs(1);
 const NAME: &str = "faregate";
 const REGISTER: &str = "/2020-01-01/extension/register";
 const NEXT: &str = "/2020-01-01/extension/event/next";
 
 /// Registers for no event and waits for none; yields whether there is an Extensions API.
-pub async fn register(client: std::sync::Arc<PooledClient>) -> bool {
-    let Ok(identifier) = identifier(&client).await else { return false };
+pub async fn register(client: Arc<PooledClient>) -> bool {
+    let Ok(Ok(identifier)) = timeout(REGISTER_LIMIT, identifier(&client)).await else { return false };
     tokio::spawn(async move {
         // The init phase ends when every extension waits for its next event; this one never gets any.
         let request =
