@@ -50,6 +50,22 @@ pub fn normalise(raw: &str) -> Result<Cow<'_, str>, InvalidPath> {
     resolve(&recoded).map(Cow::Owned)
 }
 
+/// The normal form of a path that was put together from pieces of a request and of a document.
+///
+/// # Errors
+///
+/// As [`normalise`]; and where the pieces join into a dot segment, which would lead out of what was written.
+pub fn normalise_rewritten(raw: &str) -> Result<String, InvalidPath> {
+    if !raw.is_empty() && !raw.starts_with('/') {
+        return Err(InvalidPath::NotAbsolute);
+    }
+    let recoded = recode(raw)?;
+    if recoded.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err(InvalidPath::HiddenDotSegment);
+    }
+    resolve(&recoded)
+}
+
 /// Whether a path has nothing in it that normalisation looks at.
 fn is_plain(path: &[u8]) -> bool {
     path.iter().all(|byte| is_path_byte(*byte) && *byte != b';')
@@ -134,6 +150,9 @@ fn resolve(path: &str) -> Result<String, InvalidPath> {
     Ok(out)
 }
 
+/// How often a segment is decoded; what is encoded more often is refused.
+const DECODINGS_MAX: usize = 8;
+
 /// Whether some server could read a dot segment out of this one: decoded as often as it takes and cut at
 /// `;`, `/` and `\`.
 fn hides_dot_segment(segment: &str) -> bool {
@@ -141,7 +160,7 @@ fn hides_dot_segment(segment: &str) -> bool {
         return false;
     }
     let mut decoded = segment.as_bytes().to_vec();
-    loop {
+    for _ in 0..DECODINGS_MAX {
         let has_dots =
             decoded.split(|byte| matches!(byte, b';' | b'/' | b'\\')).any(|piece| piece == b"." || piece == b"..");
         if has_dots {
@@ -153,13 +172,15 @@ fn hides_dot_segment(segment: &str) -> bool {
         }
         decoded = next;
     }
+    // Nobody encodes that often to say something honest.
+    true
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 
-    use super::{InvalidPath, normalise};
+    use super::{InvalidPath, normalise, normalise_rewritten};
 
     #[test]
     fn a_path_gets_one_spelling() {
@@ -186,6 +207,23 @@ mod tests {
         ] {
             assert_eq!(normalise(raw).as_deref(), Ok(normal), "{raw}");
         }
+    }
+
+    #[test]
+    fn pieces_that_join_into_a_dot_segment_are_refused() {
+        assert_eq!(normalise_rewritten("/public/a/b").as_deref(), Ok("/public/a/b"));
+        assert_eq!(normalise_rewritten("").as_deref(), Ok("/"));
+        for raw in ["/public/../admin", "/public/./a", "/public/%2E%2e/a", "/public/.."] {
+            assert_eq!(normalise_rewritten(raw), Err(InvalidPath::HiddenDotSegment), "{raw}");
+        }
+        assert_eq!(normalise_rewritten("a"), Err(InvalidPath::NotAbsolute));
+    }
+
+    #[test]
+    fn what_is_encoded_over_and_over_is_refused() {
+        let often = |times: usize| format!("/%{}41", "25".repeat(times));
+        assert!(normalise(&often(3)).is_ok());
+        assert_eq!(normalise(&often(4000)), Err(InvalidPath::HiddenDotSegment));
     }
 
     #[test]

@@ -87,10 +87,12 @@ pub async fn publish(
 ) -> Result<Outcome, PublishError> {
     for _ in 0..ATTEMPTS_MAX {
         let current = store.current(true).await?;
+        let stored = store.entries().await?;
+        // An apply may have begun while the entries were read, and they may hold half of it.
         if let Some(lock) = foreign_lock(store, clock, options).await? {
             return Ok(Outcome::Locked(lock));
         }
-        let checked = check_stored(&store.entries().await?, options.check);
+        let checked = check_stored(&stored, options.check);
         let Some(document) = checked.document else {
             put_status(store, clock, current.as_ref(), true, &checked.diagnostics).await?;
             return Ok(Outcome::Refused { diagnostics: checked.diagnostics });

@@ -90,10 +90,9 @@ impl AnswerService {
         let source = decoded.source;
         let incoming = Incoming { request: decoded.request, peer: decoded.peer, remaining };
         let Handled { response, side_work } = self.gateway.handle(incoming).await;
-        let posted = self.post_in_time(&invocation.context.request_id, source, response, remaining).await;
-
-        let left = remaining.map(|remaining| remaining.saturating_sub(self.clock.monotonic().saturating_sub(started)));
-        let limit = left.map_or(SideWork::LIMIT, |left| left.saturating_sub(SIDE_WORK_RESERVE).min(SideWork::LIMIT));
+        let left = || remaining.map(|time| time.saturating_sub(self.clock.monotonic().saturating_sub(started)));
+        let posted = self.post_in_time(&invocation.context.request_id, source, response, left()).await;
+        let limit = left().map_or(SideWork::LIMIT, |left| left.saturating_sub(SIDE_WORK_RESERVE).min(SideWork::LIMIT));
         side_work.join(limit).await;
         posted
     }

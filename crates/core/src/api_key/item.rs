@@ -42,9 +42,9 @@ struct Attributes {
     expires_at: Option<u64>,
     #[serde(default, deserialize_with = "present")]
     routes: Option<Vec<String>>,
-    #[serde(rename = "name")]
+    #[serde(rename = "name", default, deserialize_with = "present")]
     _name: Option<String>,
-    #[serde(rename = "created_at")]
+    #[serde(rename = "created_at", default, deserialize_with = "present")]
     _created_at: Option<u64>,
 }
 
@@ -124,6 +124,8 @@ mod tests {
             json!({"key_hash": "00", "consumer": "acme", "expires_at": -1}),
             json!({"key_hash": "00", "consumer": "acme", "routes": "orders"}),
             json!({"key_hash": "00", "consumer": "acme", "routes": null}),
+            json!({"key_hash": "00", "consumer": "acme", "name": null}),
+            json!({"key_hash": "00", "consumer": "acme", "created_at": null}),
             json!({"key_hash": "00", "consumer": "acme", "expires_at": null}),
             json!({"key_hash": "00", "consumer": "acme", "plan": "gold"}),
             json!({"key_hash": "00", "consumer": "acme", "enable": false}),

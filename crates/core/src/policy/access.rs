@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::Deserialize;
 
 use crate::{
@@ -55,7 +55,7 @@ fn blocks(texts: &[String], place: &mut Place<'_>) -> Box<[IpNet]> {
     let mut blocks = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         match text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
-            Ok(block) => blocks.push(block),
+            Ok(block) => blocks.push(canonical(block)),
             Err(_) => place.at(index).error_with_hint(
                 codes::INVALID_VALUE,
                 format!("`{text}` is neither an address nor a CIDR block"),
@@ -64,6 +64,13 @@ fn blocks(texts: &[String], place: &mut Place<'_>) -> Box<[IpNet]> {
         }
     }
     blocks.into()
+}
+
+/// An IPv4 block in IPv6 clothes is the IPv4 block, as an address is.
+fn canonical(block: IpNet) -> IpNet {
+    let IpNet::V6(six) = block else { return block };
+    let Some(prefix) = six.prefix_len().checked_sub(96) else { return block };
+    six.addr().to_ipv4_mapped().and_then(|four| Ipv4Net::new(four, prefix).ok()).map_or(block, IpNet::V4)
 }
 
 impl AccessPolicy {
@@ -113,6 +120,7 @@ mod tests {
         assert_eq!(check(&["198.51.100.0/24"], &[], "203.0.113.1"), Err(Code::AccessDenied));
         assert_eq!(check(&["198.51.100.0/24"], &["198.51.100.1"], "198.51.100.1"), Err(Code::AccessDenied));
         assert_eq!(check(&[], &["198.51.100.1"], "::ffff:198.51.100.1"), Err(Code::AccessDenied));
+        assert_eq!(check(&[], &["::ffff:198.51.100.0/120"], "198.51.100.7"), Err(Code::AccessDenied));
         assert_eq!(check(&[], &["2001:db8::/32"], "2001:db8::9"), Err(Code::AccessDenied));
     }
 

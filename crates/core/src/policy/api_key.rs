@@ -3,7 +3,10 @@
 use http::{HeaderName, header};
 use serde::Deserialize;
 
-use crate::diagnostic::{Place, codes};
+use crate::{
+    diagnostic::{Place, codes},
+    forwarding,
+};
 
 /// Where an API key is looked for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -49,7 +52,11 @@ impl ApiKey {
         if !self.header.is_empty() && header.is_none() {
             place.at("header").error(codes::INVALID_VALUE, format!("`{}` is no header name", self.header));
         }
-        if header.as_ref().is_some_and(|name| [header::HOST, header::COOKIE, header::CONNECTION].contains(name)) {
+        let stripped = |name: &HeaderName| {
+            name.as_str().contains('_') || forwarding::is_hop_by_hop(name) || forwarding::is_reserved(name)
+        };
+        let means_else = |name: &HeaderName| [header::HOST, header::COOKIE, header::CONTENT_LENGTH].contains(name);
+        if header.as_ref().is_some_and(|name| stripped(name) || means_else(name)) {
             place.at("header").error(codes::INVALID_VALUE, format!("`{}` cannot carry an API key", self.header));
         }
         if !self.scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte)) {
@@ -119,5 +126,10 @@ mod tests {
         ApiKey { header: "a b".into(), scheme: "a b".into(), ..ApiKey::default() }
             .compile(&mut report.entry("route", "r"));
         assert_eq!(report.len(), 4);
+        // Headers that are removed before anybody looks at them cannot carry a key.
+        for name in ["x_api_key", "x-forwarded-key", "x-faregate-key", "te"] {
+            ApiKey { header: name.into(), ..ApiKey::default() }.compile(&mut report.entry("route", "r"));
+        }
+        assert_eq!(report.len(), 8);
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     diagnostic::{Place, codes},
     document::choice,
     matcher::{Captures, PathPattern},
-    path::{InvalidPath, normalise},
+    path::{InvalidPath, normalise, normalise_rewritten},
 };
 
 /// Variants that may be written as bare names.
@@ -145,7 +145,7 @@ impl PathRewritePolicy {
                 })
                 .collect(),
         };
-        normalise(&rewritten).map(std::borrow::Cow::into_owned)
+        normalise_rewritten(&rewritten)
     }
 }
 
@@ -196,6 +196,14 @@ mod tests {
         ] {
             assert_eq!(rewrite(json!({"replace": replacement}), pattern, path).as_deref(), Ok(expected));
         }
+    }
+
+    #[test]
+    fn captures_never_join_into_a_dot_segment() {
+        let pattern = json!({"regex": "/files/(?<dir>[^/_]+)_(?<name>.+)"});
+        let replacement = json!({"replace": "/public/{dir}/{name}"});
+        assert!(rewrite(replacement.clone(), pattern.clone(), "/files/.._admin").is_err());
+        assert_eq!(rewrite(replacement, pattern, "/files/a_b").as_deref(), Ok("/public/a/b"));
     }
 
     #[test]
