@@ -159,9 +159,9 @@ impl Gateway {
         dressing: &mut Dressing,
         side_work: &mut SideWork,
     ) -> Result<Response<Body>, Problem> {
-        // 1. decode: the host did it; what could not be decoded still gets a snapshot's headers and a record.
+        // 1. decode: the host did it; what could not be decoded is a problem with a record.
         let (parts, content) = recorder.decoded(incoming.request, dressing)?.into_parts();
-        let loaded = self.snapshots.for_decision().await?;
+        let loaded = self.snapshots.for_decision(side_work).await?;
         recorder.loaded(&loaded);
         dressing.version(&loaded);
         self.snapshots.refresh_beside(side_work);
@@ -185,6 +185,7 @@ impl Gateway {
         let headers = access::clean_headers(&parts, &loaded.snapshot);
         let caller = authenticate::check(route, &headers, parts.uri.query(), &self.keys).await?;
         recorder.caller(&caller);
+        dressing.caller(&caller);
 
         // 6. authorise, 7. limit: forwarding needs what they yield.
         let clearance = authorise::check(route, caller)?;

@@ -1,5 +1,6 @@
 //! Phase *authenticate*: which credentials a route takes.
 
+use http::HeaderMap;
 use serde::Deserialize;
 
 use super::api_key::{ApiKey, ApiKeyPolicy};
@@ -91,6 +92,36 @@ fn any_of(credentials: &[Credential], place: &mut Place<'_>) -> AuthenticatePoli
         );
     }
     AuthenticatePolicy { credentials: compiled.into(), anonymous }
+}
+
+impl AuthenticatePolicy {
+    /// Removes the headers that carry hidden credentials.
+    pub fn hide_headers(&self, headers: &mut HeaderMap) {
+        for CredentialPolicy::ApiKey(place) in &self.credentials {
+            let Some(name) = place.header.as_ref().filter(|_| place.hide_credentials) else { continue };
+            // A header with another scheme carries another credential, which is not this one's to hide.
+            if headers.get_all(name).iter().any(|value| place.key_in(value.as_bytes()).is_some()) {
+                headers.remove(name);
+            }
+        }
+    }
+
+    /// The query byte for byte, without the pairs that carry hidden credentials.
+    #[must_use]
+    pub fn visible_query(&self, query: Option<&str>) -> String {
+        let query = query.unwrap_or_default();
+        let places = self.credentials.iter().map(|CredentialPolicy::ApiKey(place)| place);
+        let hidden: Vec<&str> =
+            places.filter(|place| place.hide_credentials).filter_map(|place| place.query.as_deref()).collect();
+        if hidden.is_empty() {
+            return query.to_owned();
+        }
+        let is_hidden = |pair: &&str| {
+            let name = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned());
+            name.is_some_and(|name| hidden.contains(&name.as_str()))
+        };
+        query.split('&').filter(|pair| !is_hidden(pair)).collect::<Vec<_>>().join("&")
+    }
 }
 
 #[cfg(test)]

@@ -78,7 +78,8 @@ pub(crate) fn is_plain_host(host: &str) -> bool {
 }
 
 impl RedirectPolicy {
-    /// The `location` for a request with this URI, of which `host` is the matched host without its port.
+    /// The `location` for a request with this URI: `query` is what goes on of its query, `host` the matched host
+    /// without its port.
     ///
     /// # Errors
     ///
@@ -86,6 +87,7 @@ impl RedirectPolicy {
     pub fn location(
         &self,
         uri: &Uri,
+        query: &str,
         host: &str,
         matched: &PathPattern,
         captures: &Captures<'_>,
@@ -96,8 +98,8 @@ impl RedirectPolicy {
         let port = self.port.filter(|port| *port != default).map(|port| format!(":{port}")).unwrap_or_default();
         // Normal form: exactly one slash at the beginning (SECURITY.md 15).
         let path = self.path.apply(uri.path(), matched, captures)?;
-        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        Ok(format!("{scheme}://{host}{port}{path}{query}"))
+        let separator = if query.is_empty() { "" } else { "?" };
+        Ok(format!("{scheme}://{host}{port}{path}{separator}{query}"))
     }
 }
 
@@ -115,9 +117,11 @@ mod tests {
         let pattern = pattern.expect("a pattern");
         let policy = redirect.compile(std::slice::from_ref(&pattern), &mut report.entry("route", "r"));
         assert!(report.is_empty());
-        let uri = uri.parse().expect("a URI");
+        let uri: http::Uri = uri.parse().expect("a URI");
         let captures = pattern.captures("/a").expect("a match");
-        policy.location(&uri, "api.example.com", &pattern, &captures).expect("a location")
+        policy
+            .location(&uri, uri.query().unwrap_or_default(), "api.example.com", &pattern, &captures)
+            .expect("a location")
     }
 
     #[test]

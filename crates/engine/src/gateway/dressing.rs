@@ -6,7 +6,7 @@ use faregate_core::{
 };
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 
-use super::{edge::Client, route::Matched, snapshots::Loaded};
+use super::{authenticate::Caller, edge::Client, route::Matched, snapshots::Loaded};
 use crate::body::{Body, empty, full};
 
 /// Headers that answers get whatever came of the request, collected while it is decided.
@@ -15,6 +15,7 @@ pub(super) struct Dressing {
     cors: Option<CorsPolicy>,
     origin: HeaderMap,
     version: Option<u64>,
+    private: bool,
 }
 
 impl Dressing {
@@ -29,6 +30,11 @@ impl Dressing {
         self.cors = policy.cloned();
     }
 
+    /// The answer is for this caller, and for no cache in between unless it says so.
+    pub(super) fn caller(&mut self, caller: &Caller) {
+        self.private = *caller != Caller::Anonymous;
+    }
+
     /// The answer was decided by this snapshot.
     pub(super) fn version(&mut self, loaded: &Loaded) {
         self.version = loaded.snapshot.settings.expose_version.then_some(loaded.head.version);
@@ -39,6 +45,9 @@ impl Dressing {
         let headers = response.headers_mut();
         if let Some(cors) = &self.cors {
             cors.decorate(&self.origin, headers);
+        }
+        if self.private && !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
         }
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert("x-request-id", id);
@@ -66,8 +75,12 @@ pub(super) fn redirect(
 ) -> Result<Response<Body>, Problem> {
     let invalid = |cause: String| Problem::new(Code::RequestInvalid, "the path cannot be redirected").caused_by(cause);
     let captures = matched.entry.pattern.captures(parts.uri.path()).unwrap_or_default();
+    if client.host.is_empty() {
+        return Err(invalid("the request has no host".to_owned()));
+    }
+    let query = matched.route.authenticate.visible_query(parts.uri.query());
     let location = policy
-        .location(&parts.uri, &client.host, &matched.entry.pattern, &captures)
+        .location(&parts.uri, &query, &client.host, &matched.entry.pattern, &captures)
         .map_err(|error| invalid(error.to_string()))?;
     let location = HeaderValue::from_str(&location).map_err(|error| invalid(error.to_string()))?;
     let mut response = Response::new(empty());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use faregate_core::{
+    forwarding::strip_backend_headers,
     policy::forward::{BackendChoice, ForwardPolicy, HostPolicy},
     problem::{Code, Problem},
     snapshot::{BackendPolicy, Snapshot, TargetPolicy},
@@ -67,7 +68,7 @@ impl Forward<'_> {
         let answered = self.ports.outbound.send(outbound).await;
         recorder.record.backend_duration = recorder.elapsed().saturating_sub(before);
         let mut response = answered.map_err(|error| problem_of(&error))?;
-        head::clean_answer(response.headers_mut(), caller);
+        strip_backend_headers(response.headers_mut());
         self.policy.response_headers.apply(response.headers_mut());
         Ok(response)
     }
@@ -80,7 +81,7 @@ impl Forward<'_> {
         let path = self.policy.path.apply(uri.path(), pattern, &captures).map_err(|error| {
             Problem::new(Code::RequestInvalid, "the path cannot be forwarded").caused_by(error.to_string())
         })?;
-        let query = head::query_without_keys(uri.query(), &request.matched.route.authenticate);
+        let query = request.matched.route.authenticate.visible_query(uri.query());
         let separator = if query.is_empty() { "" } else { "?" };
         Ok(format!("{}{path}{separator}{query}", target.base_path))
     }
@@ -94,7 +95,7 @@ impl Forward<'_> {
         recorder: &mut Recorder,
     ) -> HeaderMap {
         let mut headers = request.headers.clone();
-        head::hide_keys(&mut headers, &request.matched.route.authenticate);
+        request.matched.route.authenticate.hide_headers(&mut headers);
         head::add_forwarding(&mut headers, request.client, &recorder.record.request_id);
         head::add_identity(&mut headers, caller);
         recorder.record.trace_id = trace::continue_trace(&mut headers, &*self.ports.random);

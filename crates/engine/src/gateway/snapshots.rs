@@ -16,7 +16,10 @@ use faregate_core::{
     snapshot::Snapshot,
     time::Timestamp,
 };
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, oneshot},
+    time::timeout,
+};
 
 use super::{Ports, SideWork};
 use crate::{
@@ -81,13 +84,22 @@ impl Snapshots {
         self.refresh_within(limit).await;
     }
 
-    /// The snapshot that decides now.
-    pub(super) async fn for_decision(&self) -> Result<Arc<Loaded>, Problem> {
+    /// The snapshot that decides now. A check that a request does not wait for any longer goes on beside it.
+    pub(super) async fn for_decision(self: &Arc<Self>, side_work: &mut SideWork) -> Result<Arc<Loaded>, Problem> {
         match self.loaded.load_full() {
             None => self.refresh_within(FIRST_LOAD_LIMIT).await,
             Some(loaded) if self.is_due(&loaded, loaded.interval() * STALE_INTERVALS) => {
                 // After a freeze: what was revoked meanwhile must not decide.
-                self.refresh_within(STALE_CHECK_LIMIT).await;
+                let (done, finished) = oneshot::channel();
+                let snapshots = Arc::clone(self);
+                side_work.spawn(async move {
+                    snapshots.refresh().await;
+                    // Nobody listens when the request went on.
+                    let _ = done.send(());
+                });
+                if timeout(STALE_CHECK_LIMIT, finished).await.is_err() {
+                    self.telemetry.metric(Metric::ConfigAge, "the snapshot could not be checked in time");
+                }
             }
             Some(loaded) => return Ok(loaded),
         }
@@ -133,7 +145,10 @@ impl Snapshots {
     async fn load_newest(&self, now: Timestamp) -> Result<(), StoreError> {
         let loaded = self.loaded.load_full();
         let known = loaded.as_ref().map_or(0, |loaded| loaded.head.version);
-        let current = self.store.current(false).await?;
+        let (current, missing) = match self.store.current(false).await {
+            Err(StoreError::Malformed(cause)) => (None, format!("the current item cannot be read: {cause}")),
+            answer => (answer?, "there is no current snapshot".to_owned()),
+        };
         match &current {
             // Versions only rise: an older one is an older answer of an eventually consistent read.
             Some(head) if head.version <= known => {
@@ -144,7 +159,7 @@ impl Snapshots {
             }
             Some(head) if self.load(head, now).await? => return Ok(()),
             Some(_) => {}
-            None => self.telemetry.metric(Metric::SnapshotRejected, "there is no current snapshot"),
+            None => self.telemetry.metric(Metric::SnapshotRejected, &missing),
         }
         // What is current does not load: the newest version that does, if it is newer than the one that serves.
         let failed = current.as_ref().map(|head| head.version);

@@ -73,6 +73,23 @@ async fn options_on_a_route_without_cors_authenticates_like_any_method() {
 }
 
 #[tokio::test]
+async fn a_redirect_takes_no_hidden_key_along_and_every_authenticated_answer_is_private() {
+    let key = json!({"api_key": {"header": "", "query": "k"}});
+    let harness = Harness::new(json!({"routes": [
+        {"id": "away", "match": [{"path": "/away"}], "authenticate": key, "redirect": {"host": "example.org"}},
+        {"id": "here", "match": [{"path": "/here"}], "authenticate": key, "respond": {}},
+        {"id": "cached", "match": [{"path": "/cached"}], "authenticate": key, "respond": {"headers": {"cache-control": "max-age=9"}}},
+    ]}))
+    .await;
+    harness.key("secret", json!({"consumer": "acme"}));
+    let answer = harness.get("https://h/away?a=1&k=secret").await;
+    assert_eq!(answer.header("location"), Some("https://example.org/away?a=1"));
+    assert_eq!(answer.header("cache-control"), Some("private"));
+    assert_eq!(harness.get("https://h/here?k=secret").await.header("cache-control"), Some("private"));
+    assert_eq!(harness.get("https://h/cached?k=secret").await.header("cache-control"), Some("max-age=9"));
+}
+
+#[tokio::test]
 async fn the_version_is_exposed_only_if_asked() {
     let mut entries = forwarding(json!({}));
     entries["settings"] = json!({"expose_version": true});

@@ -96,6 +96,14 @@ async fn a_version_of_a_newer_format_or_without_chunks_is_passed_over() {
 }
 
 #[tokio::test]
+async fn an_unreadable_current_item_falls_back_too() {
+    let harness = Harness::new(answering("one")).await;
+    harness.config.faults.fail_next(StoreError::Malformed("version is a string".into()));
+    assert_eq!(body(&harness).await, "one");
+    assert_eq!(harness.telemetry.count(Metric::SnapshotRejected), 1);
+}
+
+#[tokio::test]
 async fn a_lost_current_item_falls_back_to_the_newest_version() {
     let harness = Harness::new(answering("one")).await;
     harness.publish(answering("two")).await;

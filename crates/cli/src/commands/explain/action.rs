@@ -88,7 +88,8 @@ fn location(
     pattern: &PathPattern,
     captures: &Captures<'_>,
 ) -> Result<String, faregate_core::path::InvalidPath> {
-    redirect.location(&asked.uri().unwrap_or_default(), &asked.host, pattern, captures)
+    let uri = asked.uri().unwrap_or_default();
+    redirect.location(&uri, uri.query().unwrap_or_default(), &asked.host, pattern, captures)
 }
 
 fn backends(forward: &ForwardPolicy, snapshot: &Snapshot, asked: &Asked, path: &str) -> Vec<BackendView> {
