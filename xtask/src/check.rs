@@ -82,7 +82,8 @@ async fn tests(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure
     runner.step("doc tests", cargo_run(workspace, &doc_tests, &[])).await?;
     let tests: &[&str] = match in_path("cargo-nextest") {
         Some(_) => &["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"],
-        None => &["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast"],
+        // One at a time: some start a whole stack and measure how soon a change serves.
+        None => &["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast", "--", "--test-threads=1"],
     };
     runner.step("tests", cargo_run(workspace, tests, &[])).await
 }

@@ -30,6 +30,7 @@ use banner::Banner;
 use binaries::Binaries;
 use configuration::Configuration;
 use environment::StackEnvironment;
+use log::Logs;
 use publisher::Publisher;
 
 /// What `cargo xtask dev` can be told.
@@ -61,7 +62,7 @@ pub(crate) struct DevArguments {
 /// If something is missing or in the way, or a part fails.
 pub(crate) async fn run(arguments: &DevArguments, workspace: &Workspace) -> Result<(), Failure> {
     let mut listeners = ports::open(arguments)?;
-    log::prepare(workspace)?;
+    let logs = Logs::prepare(arguments.port, workspace)?;
     let configuration = Configuration::find(arguments, workspace)?;
     let data = arguments.data.as_deref().map(data::prepare).transpose()?;
     let runtime = match arguments.stack_only {
@@ -74,15 +75,16 @@ pub(crate) async fn run(arguments: &DevArguments, workspace: &Workspace) -> Resu
 
     tokio::spawn(backend::serve(listeners.backend));
     let database = data::open(&mut listeners.dynamodb, arguments.dynamodb_port, data.as_deref()).await?;
-    let mut publisher = Publisher::start(&binaries.publisher, &environment, &database, workspace).await?;
+    let mut publisher = Publisher::start(&binaries.publisher, &environment, &database, &logs).await?;
     configuration.apply(&binaries, &environment, arguments.data.is_some(), workspace).await?;
     let key = configuration::demo_key(&binaries, &environment, workspace).await?;
     let banner = Banner { arguments, environment: &environment, configuration: &configuration, key: &key };
 
     let serving = async {
         match runtime {
-            Some(runtime) => serve(runtime, listeners.gateway, &banner, workspace).await,
+            Some(runtime) => serve(&runtime, listeners.gateway, &banner, &logs, workspace).await,
             None => {
+                drop(listeners.gateway);
                 let folder = installed_cargo_lambda(workspace).await;
                 print!("{}", banner.stack_only(folder.as_ref().and_then(CargoLambda::folder)));
                 pending().await
@@ -97,13 +99,14 @@ pub(crate) async fn run(arguments: &DevArguments, workspace: &Workspace) -> Resu
 
 /// Runs the gateway and says so when a request has gone through it.
 async fn serve(
-    runtime: CargoLambda,
+    runtime: &CargoLambda,
     port: std::net::TcpListener,
     banner: &Banner<'_>,
+    logs: &Logs,
     workspace: &Workspace,
 ) -> Result<(), Failure> {
     drop(port);
-    let mut gateway = watch::start(&runtime, banner.arguments.port, banner.environment, workspace)?;
+    let mut gateway = watch::start(runtime, banner.arguments.port, banner.environment, logs, workspace)?;
     tokio::select! {
         ended = gateway.ended() => return ended,
         ready = ready::wait(banner) => ready.map_err(|failure| gateway.failure(&failure))?,

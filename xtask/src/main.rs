@@ -36,11 +36,18 @@ enum Command {
     Test(check::TestArguments),
     /// Builds the functions for Lambda and compares their size with the budget.
     Build,
+    /// Runs a program that ends when the one that started this ends.
+    #[command(hide = true)]
+    Guard(process::GuardArguments),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Guard(arguments) = &arguments.command {
+        eprintln!("error: {}", process::guard(arguments));
+        return ExitCode::FAILURE;
+    }
     match run(arguments.command).await {
         Ok(code) => code,
         Err(failure) => {
@@ -57,6 +64,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
             Command::Dev(arguments) => dev::run(&arguments, &workspace).await,
             Command::Test(arguments) => check::run(&arguments, &workspace).await,
             Command::Build => build::run(&workspace).await,
+            Command::Guard(_) => Ok(()),
         }
     })
     .await

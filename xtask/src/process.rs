@@ -1,6 +1,10 @@
 //! Other programs: how they are run, and that none is left behind.
 
+mod guard;
 mod tree;
+
+pub(crate) use guard::{GuardArguments, guard, guarded};
+pub(crate) use tree::is_alone;
 
 use std::{
     ffi::OsStr,

@@ -23,9 +23,9 @@ impl Workspace {
         self.root.join(".faregate/tools")
     }
 
-    /// Logs and other leavings of the local stack.
-    pub(crate) fn dev(&self) -> PathBuf {
-        self.root.join(".faregate/dev")
+    /// Logs and other leavings of the local stack whose gateway has that port: several may run at once.
+    pub(crate) fn dev(&self, port: u16) -> PathBuf {
+        self.root.join(".faregate/dev").join(port.to_string())
     }
 
     /// `path` as one would type it in the checkout's folder.

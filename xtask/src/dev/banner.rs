@@ -44,7 +44,7 @@ impl Banner<'_> {
         format!(
             "\n{places}\nThe gateway by hand, in another terminal:\n\n{path}{exports}\n\
              cargo lambda watch -p gateway -A 127.0.0.1 -P {port} --disable-cors\n\
-             cargo lambda invoke gateway -P {port} --data-file events/function-url/get.json\n\n\
+             cargo lambda invoke gateway -A 127.0.0.1 -P {port} --data-file events/function-url/get.json\n\n\
              Without -A it would listen on every address of this machine.\n\n{calls}\n{edits}\nCtrl-C stops it all.\n\
              ready: {} (no gateway)\n",
             self.environment.endpoint(),
@@ -92,7 +92,7 @@ impl Banner<'_> {
         let (region, endpoint) = (variable("AWS_REGION"), self.environment.endpoint());
         format!(
             "Another route while it runs, in effect within seconds:\n\n  \
-             AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION={region} \\\n  \
+             AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION={region} \\\n  \
              aws dynamodb put-item --endpoint-url {endpoint} --table-name faregate-config --item '{ITEM}'\n\n  \
              curl -i {}/demo/tea\n",
             self.url()

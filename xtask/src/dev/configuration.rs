@@ -41,7 +41,7 @@ impl Configuration {
             return Ok(Self { file, is_demo });
         }
         let text = fs::read_to_string(&file).map_err(Failure::because(&shown))?;
-        let copy = workspace.dev().join("demo.yaml");
+        let copy = workspace.dev(arguments.port).join("demo.yaml");
         let written = fs::write(&copy, with_backend_port(&text, arguments.backend_port));
         written.map_err(Failure::because(workspace.shown(&copy)))?;
         Ok(Self { file: copy, is_demo })

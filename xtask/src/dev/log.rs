@@ -9,12 +9,34 @@ use std::{
 
 use crate::{failure::Failure, workspace::Workspace};
 
-/// Lines of a log that a failure shows.
+/// Lines of a log that a failure shows, and characters of each.
 const TAIL: usize = 8;
+const WIDTH: usize = 400;
 
-/// Makes the folder of the logs.
-pub(super) fn prepare(workspace: &Workspace) -> Result<(), Failure> {
-    fs::create_dir_all(workspace.dev()).map_err(Failure::because(workspace.shown(&workspace.dev())))
+/// The folder of one stack's logs.
+#[derive(Debug)]
+pub(super) struct Logs {
+    folder: PathBuf,
+    shown: String,
+}
+
+impl Logs {
+    /// Makes the folder; each port of a gateway has its own.
+    pub(super) fn prepare(port: u16, workspace: &Workspace) -> Result<Self, Failure> {
+        let folder = workspace.dev(port);
+        let shown = workspace.shown(&folder);
+        fs::create_dir_all(&folder).map_err(Failure::because(&shown))?;
+        Ok(Self { folder, shown })
+    }
+
+    /// Begins the log of `part` anew.
+    pub(super) fn begin(&self, part: &str) -> Result<Log, Failure> {
+        let name = format!("{part}.log");
+        let (path, shown) = (self.folder.join(&name), format!("{}/{name}", self.shown));
+        let empty = File::create(&path).and_then(|_| OpenOptions::new().append(true).open(&path));
+        let file = empty.map_err(Failure::because(&shown))?;
+        Ok(Log { path, shown, file })
+    }
 }
 
 /// One part's log.
@@ -26,15 +48,6 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Begins the log of `part` anew.
-    pub(super) fn begin(part: &str, workspace: &Workspace) -> Result<Self, Failure> {
-        let path = workspace.dev().join(format!("{part}.log"));
-        let shown = workspace.shown(&path);
-        let empty = File::create(&path).and_then(|_| OpenOptions::new().append(true).open(&path));
-        let file = empty.map_err(Failure::because(&shown))?;
-        Ok(Self { path, shown, file })
-    }
-
     /// For a program's output.
     pub(super) fn sink(&self) -> Result<Stdio, Failure> {
         self.file.try_clone().map(Stdio::from).map_err(Failure::because(&self.shown))
@@ -43,6 +56,11 @@ impl Log {
     /// Adds a line; a full disk is no reason to stop.
     pub(super) fn line(&mut self, line: &str) {
         let _ = writeln!(self.file, "{line}");
+    }
+
+    /// Whether the log's end holds these words.
+    pub(super) fn ends_with(&self, words: &str) -> bool {
+        tail(&fs::read_to_string(&self.path).unwrap_or_default()).contains(words)
     }
 
     /// A failure that shows the log's end and names its place.
@@ -55,7 +73,7 @@ impl Log {
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines.iter().skip(lines.len().saturating_sub(TAIL));
-    last.map(|line| format!("  {line}\n")).collect()
+    last.map(|line| format!("  {}\n", line.chars().take(WIDTH).collect::<String>())).collect()
 }
 
 #[cfg(test)]

@@ -9,8 +9,12 @@ use faregate_testing::{
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{environment::StackEnvironment, log::Log, stream::ConfigStream};
-use crate::{failure::Failure, workspace::Workspace};
+use super::{
+    environment::StackEnvironment,
+    log::{Log, Logs},
+    stream::ConfigStream,
+};
+use crate::failure::Failure;
 
 /// The template's `MaximumBatchingWindowInSeconds`.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -33,6 +37,8 @@ pub(super) struct Publisher {
     log: Log,
     /// Lines of the function's that are in the log.
     logged: usize,
+    /// Whether the last configuration was refused.
+    refused: bool,
 }
 
 impl Publisher {
@@ -41,16 +47,16 @@ impl Publisher {
         binary: &Path,
         environment: &StackEnvironment,
         database: &EmbeddedDynamoDb,
-        workspace: &Workspace,
+        logs: &Logs,
     ) -> Result<Self, Failure> {
-        let log = Log::begin("publisher", workspace)?;
+        let log = logs.begin("publisher")?;
         let stream = ConfigStream::open(database).await?;
         let mut builder = Driver::builder(binary).function_name("publisher").timeout(TIMEOUT).memory_mb(MEMORY_MB);
         for (name, value) in environment.operator() {
             builder = builder.env(name, value);
         }
         let driver = builder.start().await.map_err(Failure::because("the publisher does not start"))?;
-        Ok(Self { driver, stream, log, logged: 0 })
+        Ok(Self { driver, stream, log, logged: 0, refused: false })
     }
 
     /// Calls the function at once, then whenever the stream or the schedule asks for it; returns when it cannot go on.
@@ -76,7 +82,7 @@ impl Publisher {
             let answer = answer.map_err(|error| self.log.failure(&format!("the publisher failed: {error}")))?;
             match answer.ending {
                 Ending::Complete => {
-                    tell(&answer.json().unwrap_or_default());
+                    self.tell(&answer.json().unwrap_or_default());
                     return Ok(());
                 }
                 Ending::Reported(report) => println!("the publisher reports an error: {report}"),
@@ -85,6 +91,14 @@ impl Publisher {
             sleep(WINDOW).await;
         }
         Ok(())
+    }
+
+    /// Says on the terminal what came of an edit.
+    fn tell(&mut self, answer: &Value) {
+        if let Some(line) = outcome(answer, self.refused) {
+            println!("{line}");
+        }
+        self.refused = answer["refused"].is_u64();
     }
 
     /// Whether its process still runs.
@@ -103,6 +117,22 @@ impl Publisher {
     }
 }
 
+/// What the publisher's answer says, if it says anything new.
+fn outcome(answer: &Value, was_refused: bool) -> Option<String> {
+    let number = |name: &str| answer[name].as_u64();
+    if let Some(mistakes) = number("refused") {
+        let noun = if mistakes == 1 { "mistake" } else { "mistakes" };
+        return Some(format!(
+            "refused: {mistakes} {noun}, named by `faregate status`; the last good version goes on serving"
+        ));
+    }
+    if let Some(version) = number("published") {
+        return Some(format!("published: version {version}"));
+    }
+    let version = number("unchanged").filter(|_| was_refused)?;
+    Some(format!("no mistakes any more: version {version}"))
+}
+
 /// What EventBridge sends for a rule with a schedule.
 fn schedule() -> Value {
     json!({
@@ -118,12 +148,18 @@ fn schedule() -> Value {
     })
 }
 
-/// Says on the terminal what came of an edit.
-fn tell(answer: &Value) {
-    if let Some(version) = answer["published"].as_u64() {
-        println!("published: version {version}");
-    }
-    if let Some(mistakes) = answer["refused"].as_u64() {
-        println!("refused: {mistakes} mistake(s), the last good version goes on serving; `faregate status` names them");
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::outcome;
+
+    #[test]
+    fn the_terminal_shows_what_came_of_an_edit() {
+        assert_eq!(outcome(&json!({ "published": 7 }), false).as_deref(), Some("published: version 7"));
+        assert!(outcome(&json!({ "refused": 1 }), false).is_some_and(|line| line.starts_with("refused: 1 mistake,")));
+        assert_eq!(outcome(&json!({ "unchanged": 7, "healed": false }), false), None);
+        assert!(outcome(&json!({ "unchanged": 7, "healed": false }), true).is_some());
+        assert_eq!(outcome(&json!({ "locked_until": "" }), false), None);
     }
 }

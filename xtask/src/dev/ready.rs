@@ -22,7 +22,7 @@ pub(super) async fn wait(banner: &Banner<'_>) -> Result<(), Failure> {
     loop {
         let answer = timeout(ONE_REQUEST, client::get(banner.arguments.port, banner.path(), banner.key)).await;
         let last = match answer {
-            Ok(Ok((status, _))) if is_through(status, banner.configuration.is_demo) => return Ok(()),
+            Ok(Ok((status, body))) if is_through(status, &body, banner.configuration.is_demo) => return Ok(()),
             Ok(Ok((status, body))) => format!("{status} {}", body.trim()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer".to_owned(),
@@ -35,9 +35,14 @@ pub(super) async fn wait(banner: &Banner<'_>) -> Result<(), Failure> {
     }
 }
 
-/// The demo's route has to answer; of other configurations nothing is known but that a gateway without one answers 503.
-fn is_through(status: StatusCode, is_demo: bool) -> bool {
-    if is_demo { status == StatusCode::OK } else { !status.is_server_error() }
+/// The demo's route has to answer. Of other configurations nothing is known: any answer of a gateway that has one will
+/// do, but none of the emulator's own.
+fn is_through(status: StatusCode, body: &str, is_demo: bool) -> bool {
+    if is_demo {
+        return status == StatusCode::OK;
+    }
+    let problem = |code: &str| body.contains(&format!("urn:faregate:problem:{code}"));
+    !status.is_server_error() || (problem("") && !problem("not_ready"))
 }
 
 #[cfg(test)]
@@ -48,14 +53,18 @@ mod tests {
 
     #[test]
     fn the_demo_is_ready_when_its_backend_answers() {
-        assert!(is_through(StatusCode::OK, true));
-        assert!(!is_through(StatusCode::UNAUTHORIZED, true));
-        assert!(!is_through(StatusCode::SERVICE_UNAVAILABLE, true));
+        assert!(is_through(StatusCode::OK, "", true));
+        assert!(!is_through(StatusCode::UNAUTHORIZED, "", true));
+        assert!(!is_through(StatusCode::SERVICE_UNAVAILABLE, "", true));
     }
 
     #[test]
     fn another_configuration_is_ready_when_it_is_loaded() {
-        assert!(is_through(StatusCode::NOT_FOUND, false));
-        assert!(!is_through(StatusCode::SERVICE_UNAVAILABLE, false));
+        let problem = |code: &str| format!("{{\"type\":\"urn:faregate:problem:{code}\"}}");
+        assert!(is_through(StatusCode::NOT_FOUND, &problem("route_not_found"), false));
+        // Its secrets are not on this machine, say.
+        assert!(is_through(StatusCode::SERVICE_UNAVAILABLE, &problem("dependency_unavailable"), false));
+        assert!(!is_through(StatusCode::SERVICE_UNAVAILABLE, &problem("not_ready"), false));
+        assert!(!is_through(StatusCode::INTERNAL_SERVER_ERROR, "{}", false));
     }
 }

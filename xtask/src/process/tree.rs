@@ -9,6 +9,11 @@ pub(super) fn descendants() -> Vec<u32> {
     below(process::id(), &parents())
 }
 
+/// Whether nothing runs below a process.
+pub(crate) fn is_alone(process: u32) -> bool {
+    below(process, &parents()).is_empty()
+}
+
 /// Sends a signal to each; one that is gone already is no news.
 pub(super) fn send(processes: &[u32], signal: Signal) {
     let ids = processes.iter().filter_map(|id| Pid::from_raw(i32::try_from(*id).ok()?));

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{crates, version::version_of};
+use super::{
+    crates::{self, Speed},
+    version::version_of,
+};
 use crate::{failure::Failure, process::in_path, workspace::Workspace};
 
 const PINNED: &str = "0.20.2";
@@ -19,5 +22,5 @@ pub(crate) async fn cargo_deny(workspace: &Workspace) -> Result<PathBuf, Failure
             return Ok(place);
         }
     }
-    crates::install("cargo-deny", PINNED, workspace).await
+    crates::install("cargo-deny", PINNED, Speed::QuickToBuild, workspace).await
 }

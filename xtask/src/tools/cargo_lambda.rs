@@ -8,13 +8,13 @@ use std::{
 use tokio::process::Command;
 
 use super::{
-    crates,
+    crates::{self, Speed},
     python::{PythonTool, ensure},
     version::version_of,
 };
 use crate::{
     failure::Failure,
-    process::{command, in_path},
+    process::{command, guarded, in_path},
     workspace::Workspace,
 };
 
@@ -32,6 +32,14 @@ impl CargoLambda {
         let mut command = command(&self.0, workspace);
         command.arg("lambda").env("PATH", self.path());
         command
+    }
+
+    /// The same, to end even if this program is killed outright.
+    pub(crate) fn guarded_command(&self, workspace: &Workspace) -> Result<Command, Failure> {
+        let (program, arguments) = guarded(&self.0)?;
+        let mut command = command(program, workspace);
+        command.args(arguments).arg("lambda").env("PATH", self.path());
+        Ok(command)
     }
 
     /// The folder to put into PATH so that `cargo lambda` works by hand; none if it does already.
@@ -60,8 +68,8 @@ pub(crate) async fn cargo_lambda(workspace: &Workspace) -> Result<CargoLambda, F
         Ok(place) => return Ok(CargoLambda(place)),
         Err(failure) => failure,
     };
-    println!("{pypi}");
-    let crates_io = match crates::install("cargo-lambda", PINNED, workspace).await {
+    println!("{}", pypi.to_string().lines().next().unwrap_or_default());
+    let crates_io = match crates::install("cargo-lambda", PINNED, Speed::QuickToRun, workspace).await {
         Ok(place) => return Ok(CargoLambda(place)),
         Err(failure) => failure,
     };
