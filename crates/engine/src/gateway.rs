@@ -128,7 +128,9 @@ impl Gateway {
         let answered = AssertUnwindSafe(self.answer(incoming, recorder, &mut side_work)).catch_unwind().await;
         let response = answered.unwrap_or_else(|_| {
             let problem = Problem::new(Code::Internal, "the gateway failed; the request may be tried again");
-            problems::answer(&problem, &request_id).map(RecordedBody::unrecorded)
+            let mut response = problems::answer(&problem, &request_id);
+            Dressing::default().apply(&mut response, &request_id);
+            response.map(RecordedBody::unrecorded)
         });
         Handled { response, side_work }
     }

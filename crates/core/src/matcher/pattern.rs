@@ -13,6 +13,9 @@ pub(super) const REGEX_SOURCE_BYTES_MAX: usize = 1024;
 /// Largest compiled regex in bytes.
 pub(super) const REGEX_COMPILED_BYTES_MAX: usize = 256 * 1024;
 
+/// Largest cache that matching a regex may fill, in bytes.
+const REGEX_CACHE_BYTES_MAX: usize = 64 * 1024;
+
 /// A path to match, compiled.
 #[derive(Debug)]
 pub enum PathPattern {
@@ -209,7 +212,10 @@ pub(crate) fn compile_regex(source: &str) -> Result<Regex, InvalidPattern> {
         return Err(InvalidPattern::Regex(format!("its source has more than {REGEX_SOURCE_BYTES_MAX} bytes")));
     }
     // The source must stand alone: `a)|(b` must not escape the anchors.
-    let compile = |source: &str| regex::RegexBuilder::new(source).size_limit(REGEX_COMPILED_BYTES_MAX).build();
+    let compile = |source: &str| {
+        let mut builder = regex::RegexBuilder::new(source);
+        builder.size_limit(REGEX_COMPILED_BYTES_MAX).dfa_size_limit(REGEX_CACHE_BYTES_MAX).build()
+    };
     let anchored = compile(source).and_then(|_| compile(&format!("^(?:{source})$")));
     anchored.map_err(|error| InvalidPattern::Regex(error.to_string()))
 }

@@ -115,7 +115,8 @@ fn origin(text: &str) -> Option<Origin> {
     let plain = !plain_host.is_empty()
         && plain_host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte))
         && plain_host.parse::<http::uri::Authority>().is_ok();
-    if !known || !plain {
+    let wildcard = host.starts_with("*.");
+    if !known || !plain || (wildcard && !scheme.eq_ignore_ascii_case("https")) {
         return None;
     }
     match text.split_once("://*") {
@@ -154,7 +155,9 @@ impl CorsPolicy {
         if !self.decorate(request, answer) {
             return;
         }
-        let asked = |name: HeaderName| request.get(name).cloned();
+        // Only visible ASCII is ever echoed into a header.
+        let visible = |value: &&HeaderValue| value.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'));
+        let asked = |name: HeaderName| request.get(name).filter(visible).cloned();
         let pick = |allowed: &Allowed, name| match allowed {
             Allowed::Asked => asked(name),
             Allowed::Listed(list) => list.clone(),
@@ -289,6 +292,7 @@ mod tests {
             "https://*",
             "https://a.*.example",
             "https://[a-z]+.example/x",
+            "http://*.example.com",
         ] {
             assert_eq!(compile(json!({"allow_origins": [origin]})).1, 1, "{origin}");
         }

@@ -56,6 +56,7 @@ async fn a_panic_is_one_problem_and_one_record_and_harms_no_other_request() {
         .collect();
     let answer = harness.get("https://h/panic").await;
     assert_eq!((answer.status, answer.code().as_str()), (500, "internal"));
+    assert_eq!(answer.header("x-request-id"), answer.json()["request_id"].as_str());
     for other in others {
         assert_eq!(other.await.expect("no panic"), 200);
     }
