@@ -77,17 +77,17 @@ fn deserialise(entry: &Entry, document: &mut Document, report: &mut Report) {
     }
 }
 
-/// Takes what is left of a route whose `mistaken` members are reported already, so that its other members are
+/// Takes what is left of an entry whose `mistaken` members are reported already, so that its other members are
 /// compiled, too, and all of its mistakes come at once. An entry that cannot stand without them is left out.
 fn deserialise_rest(entry: &Entry, mistaken: &BTreeSet<String>, document: &mut Document) {
-    const NEEDED: [&str; 4] = ["authenticate", "forward", "respond", "redirect"];
-    let needed = mistaken.iter().any(|member| member.is_empty() || NEEDED.contains(&member.as_str()));
-    if needed || entry.kind != Kind::Route {
+    const NEEDED: [&str; 5] = ["authenticate", "forward", "respond", "redirect", "targets"];
+    if mistaken.iter().any(|member| member.is_empty() || NEEDED.contains(&member.as_str())) {
         return;
     }
     let mut rest = entry.clone();
     rest.fields.retain(|name, _| !mistaken.contains(name));
-    document.routes.extend(serde_json::from_value::<Route>(with_id(&rest)).ok());
+    // What still does not fit is reported already.
+    deserialise(&rest, document, &mut Report::default());
 }
 
 fn with_id(entry: &Entry) -> Value {

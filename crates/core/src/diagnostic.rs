@@ -40,6 +40,26 @@ pub enum Severity {
     Warning,
 }
 
+/// Longest text of a diagnostic that is stored, in characters.
+const STORED_CHARS_MAX: usize = 500;
+
+impl Diagnostic {
+    /// The same with texts of a bounded length: a hundred of them fit into one item.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        let cut = |text: &mut String| {
+            if let Some((index, _)) = text.char_indices().nth(STORED_CHARS_MAX) {
+                text.truncate(index);
+            }
+        };
+        for text in [&mut self.kind, &mut self.id, &mut self.pointer, &mut self.message] {
+            cut(text);
+        }
+        self.hint.as_mut().map(cut);
+        self
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {

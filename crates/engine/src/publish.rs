@@ -98,13 +98,20 @@ pub async fn publish(
             return Ok(Outcome::Refused { diagnostics: checked.diagnostics });
         };
         let packed = pack(&document)?;
-        if let Some(head) = current.as_ref().filter(|head| head.hash == packed.hash && head.format == FORMAT) {
+        // The same content in another number of chunks, as another build packs it, is published anew: its chunks
+        // cannot be mended under the old head.
+        let same = |head: &&SnapshotHead| {
+            head.hash == packed.hash && head.format == FORMAT && head.chunks == packed.chunks.len()
+        };
+        if let Some(head) = current.as_ref().filter(same) {
             let healed = heal(store, head, &packed).await?;
             put_status(store, clock, Some(head), false, &checked.diagnostics).await?;
             return Ok(Outcome::Unchanged { head: head.clone(), healed, warnings: checked.diagnostics });
         }
         if let Some(head) = flip(store, clock, current.as_ref(), &packed).await? {
             prune(store, &head).await?;
+            // Another publisher's pruning may have taken chunks of content that was old until now.
+            heal(store, &head, &packed).await?;
             put_status(store, clock, Some(&head), false, &checked.diagnostics).await?;
             return Ok(Outcome::Published { head, warnings: checked.diagnostics });
         }
@@ -212,7 +219,7 @@ async fn put_status(
         version: head.map(|head| head.version),
         time: clock.now(),
         refused,
-        diagnostics: diagnostics.iter().take(DIAGNOSTICS_KEPT).cloned().collect(),
+        diagnostics: diagnostics.iter().take(DIAGNOSTICS_KEPT).cloned().map(Diagnostic::shortened).collect(),
         count: diagnostics.len(),
     };
     let before = store.status().await?;

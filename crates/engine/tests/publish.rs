@@ -120,6 +120,33 @@ async fn a_status_holds_the_first_hundred_mistakes_and_counts_all() {
 }
 
 #[tokio::test]
+async fn long_mistakes_are_stored_short() {
+    let world = World::new();
+    let long = "x".repeat(5000);
+    world.store.insert(stored(
+        "route",
+        "long",
+        &json!({"authenticate": "anonymous", "respond": {}, "hosts": [long], long.clone(): 1}),
+    ));
+    assert!(matches!(world.publish().await, Outcome::Refused { .. }));
+    let status = world.store.status().await.expect("a store").expect("a status");
+    assert!(status.diagnostics.iter().all(|found| found.message.len() <= 500 && found.pointer.len() <= 500));
+}
+
+#[tokio::test]
+async fn chunks_that_vanish_while_their_version_is_published_are_written_again() {
+    let world = World::new();
+    put(&world.store, &route("a", "1"));
+    world.store.before_flip(|store| {
+        for hash in store.chunk_hashes() {
+            store.remove_chunk(&hash, 0);
+        }
+    });
+    let head = world.published().await;
+    assert!(unpack(&head, &world.store.chunks(&head.hash).await.expect("chunks")).is_ok());
+}
+
+#[tokio::test]
 async fn of_two_publishers_at_once_the_later_one_reads_again() {
     let world = World::new();
     put(&world.store, &route("a", "1"));

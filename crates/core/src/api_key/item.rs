@@ -96,6 +96,10 @@ impl KeyItem {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{
+        prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest},
+        sample::select,
+    };
     use serde_json::{Value, json};
 
     use super::{InvalidKeyItem, KeyItem};
@@ -104,6 +108,32 @@ mod tests {
     fn decode(value: Value) -> Result<KeyItem, InvalidKeyItem> {
         let Value::Object(map) = value else { panic!("an object") };
         KeyItem::decode(map)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn any_attributes_at_all_are_an_item_or_a_refusal(
+            attributes in prop::collection::btree_map(
+                select(vec!["key_hash", "consumer", "enabled", "expires_at", "routes", "name", "created_at", "plan"]),
+                prop_oneof![
+                    Just(Value::Null),
+                    any::<bool>().prop_map(Value::from),
+                    any::<i64>().prop_map(Value::from),
+                    any::<f64>().prop_map(Value::from),
+                    ".{0,300}".prop_map(Value::from),
+                    prop::collection::vec(".{0,8}".prop_map(Value::from), 0..3).prop_map(Value::from),
+                ],
+                0..8,
+            ),
+        ) {
+            let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            if let Ok(item) = KeyItem::decode(attributes) {
+                assert!(!item.consumer.is_empty() && item.consumer.len() <= KeyItem::CONSUMER_BYTES_MAX);
+                assert!(!item.consumer.contains(':'));
+            }
+        }
     }
 
     #[test]

@@ -109,9 +109,14 @@ fn all_mistakes_come_at_once_and_none_twice() {
     let found = findings(&file);
     let places: Vec<_> = found.iter().map(|(place, _)| place.as_str()).collect();
     assert_eq!(places, ["backend/orders/targets", "route/orders/priorty", "route/Bad/respond/status"]);
+    file["backends"]
+        .as_array_mut()
+        .expect("backends")
+        .push(json!({"id": "typo", "targts": 1, "targets": [{"url": "ftp://x"}]}));
     file["routes"][0]["hosts"] = json!(["a:80"]);
     file["routes"][0]["forward"]["backend"] = json!("nowhere");
     let places: Vec<_> = findings(&file).into_iter().map(|(place, _)| place).collect();
+    assert!(places.contains(&"backend/typo/targets/0/url".to_owned()), "{places:?}");
     assert!(places.contains(&"route/orders/hosts/0".to_owned()), "{places:?}");
     assert!(places.contains(&"route/orders/forward/backend".to_owned()), "{places:?}");
 }

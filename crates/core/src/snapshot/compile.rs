@@ -144,6 +144,7 @@ fn compile_route(
     let id: Arc<str> = route.id.as_str().into();
     let entries = compile_entries(route.r#match.as_deref(), &mut place.at("match"));
     let patterns: Vec<PathPattern> = entries.0;
+    let hosts = compile_hosts(route.hosts.as_deref(), &mut place.at("hosts"));
     let action = compile_action(route, &patterns, backends, place);
     let policy = RoutePolicy {
         id: Arc::clone(&id),
@@ -157,7 +158,6 @@ fn compile_route(
             }
         },
     };
-    let hosts = compile_hosts(route.hosts.as_deref(), &mut place.at("hosts"));
     let entries = patterns.into_iter().zip(entries.1).collect();
     (Some(policy), Candidate { route: number, id, priority: route.priority, hosts, entries })
 }
