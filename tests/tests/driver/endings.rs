@@ -65,7 +65,7 @@ async fn an_invocation_whose_time_ends_is_answered_before_it_does() {
 }
 
 #[tokio::test]
-async fn loopback_and_the_runtime_api_are_out_of_reach() {
+async fn loopback_is_out_of_reach_without_the_switch() {
     let backend = Backend::echo("b").await.expect("a backend");
     let refused = |answer: &faregate_tests::Answer| {
         (answer.status.as_u16(), answer.json::<serde_json::Value>().expect("a problem")["code"].clone())

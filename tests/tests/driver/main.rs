@@ -6,4 +6,5 @@ mod configuration;
 mod endings;
 mod outages;
 mod requests;
+mod security;
 mod support;
