@@ -195,9 +195,11 @@ pub(crate) fn has_inline_secret(value: &Value) -> bool {
     }
 }
 
-/// `{ inline: … }` and nothing else: what every kind of secret looks like. A map of headers may look so, too.
+/// `{ inline: … }`, whatever stands there and even if `ssm` stands beside it: what every kind of secret looks like,
+/// and what a mistaken one looks like. A map of headers may look so, too.
 fn is_inline_secret(value: &Value) -> bool {
-    value.as_object().is_some_and(|members| members.len() == 1 && members.get("inline").is_some_and(Value::is_string))
+    let Some(members) = value.as_object() else { return false };
+    members.contains_key("inline") && members.keys().all(|name| name == "inline" || name == "ssm")
 }
 
 #[cfg(test)]

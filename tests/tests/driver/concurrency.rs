@@ -12,6 +12,7 @@ use super::support::{document, request};
 async fn with_many_requests_in_one_environment_every_backend_call_has_its_own_consumer() {
     const KEYS: usize = 1000;
     const AT_ONCE: usize = 20;
+    const TIMES: usize = 20;
     let backend = Backend::echo("b").await.expect("a backend");
     let document = document(&backend, &json!({"authenticate": "api_key"}));
     let stack = Stack::start_with(&document, |driver| driver.concurrency(AT_ONCE)).await;
@@ -21,7 +22,8 @@ async fn with_many_requests_in_one_environment_every_backend_call_has_its_own_co
         let item = json!({"key_hash": hash.as_str(), "consumer": format!("consumer-{number}")});
         stack.stores().keys().create(item.as_object().cloned().expect("an item")).await.expect("created");
     }
-    let calls = (0..KEYS).map(|number| {
+    let calls = (0..KEYS * TIMES).map(|call| {
+        let number = call % KEYS;
         let stack = Arc::clone(&stack);
         async move {
             let sent = request("GET", &format!("/{number}")).header("x-api-key", format!("key {number}"));
@@ -32,5 +34,5 @@ async fn with_many_requests_in_one_environment_every_backend_call_has_its_own_co
         }
     });
     stream::iter(calls).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
-    assert_eq!(stack.driver().invocations_total(), KEYS as u64);
+    assert_eq!(stack.driver().invocations_total(), (KEYS * TIMES) as u64);
 }

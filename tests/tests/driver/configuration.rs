@@ -2,7 +2,7 @@ use faregate_engine::{
     ports::{ConfigStore, SnapshotStore, StoredEntry},
     publish::Outcome,
 };
-use faregate_tests::{Stack, Stores};
+use faregate_tests::{Backend, Stack, Stores};
 use serde_json::{Value, json};
 
 use super::support::{event, get};
@@ -71,18 +71,44 @@ async fn the_publisher_refuses_a_bad_item_by_name_and_the_good_version_serves_on
     }
 }
 
+/// Two requests at once, so that each of two environments gets one; yields the versions that decided.
+async fn both(stack: &Stack) -> [Option<String>; 2] {
+    let slow = || get("/slow?delay=300ms");
+    let (one, two) = tokio::join!(stack.send(slow()), stack.send(slow()));
+    [one, two].map(|answer| answer.expect("an answer").header("x-faregate-config"))
+}
+
 #[tokio::test]
-async fn an_environment_that_was_idle_decides_by_what_is_current() {
-    // The driver hands out no invocation meanwhile, so nothing polls: as in a freeze, but for the clock.
-    let stack = Stack::start(&answering("old")).await.expect("a stack");
-    assert_eq!(stack.send(get("/")).await.expect("an answer").text(), "old");
-    stack.stores().apply(&answering("new")).await.expect("applied");
-    let mut requests = 0;
-    while stack.send(get("/")).await.expect("an answer").text() == "old" {
-        requests += 1;
-        assert!(requests < 200_000, "the change never served");
+async fn an_environment_that_was_idle_checks_before_it_decides() {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let mut document = json!({
+        "settings": {"refresh_seconds": 1, "expose_version": true},
+        "backends": [{"id": "b", "targets": [{"url": backend.url()}]}],
+        "routes": [
+            {"id": "slow", "match": [{"path": {"prefix": "/slow"}}], "authenticate": "anonymous", "forward": {"backend": "b"}},
+            {"id": "fast", "match": [{"path": "/fast"}], "authenticate": "anonymous", "respond": {}},
+        ],
+    });
+    let stack = Stack::start_with(&document, |driver| driver.environments(2)).await.expect("a stack");
+    assert_eq!(both(&stack).await, [Some("1".to_owned()), Some("1".to_owned())]);
+    document["routes"][1]["respond"]["body"] = json!("changed");
+    stack.stores().apply(&document).await.expect("applied");
+    // One request after the other goes to the environment that was used last; the other one stays idle for longer
+    // than six intervals.
+    let idle_since = tokio::time::Instant::now();
+    let mut used = std::collections::BTreeSet::new();
+    stack.driver().wait_until_idle().await.expect("idle");
+    let before = stack.driver().invocations_total();
+    while idle_since.elapsed() < std::time::Duration::from_millis(6500) {
+        stack.send(get("/fast")).await.expect("an answer");
+        stack.driver().wait_until_idle().await.expect("idle");
     }
-    assert_eq!(stack.send(get("/")).await.expect("an answer").text(), "new");
+    let invocations = stack.driver().invocations();
+    used.extend(
+        invocations.iter().skip(usize::try_from(before).expect("few")).map(|invocation| invocation.environment),
+    );
+    assert_eq!(used.len(), 1, "one environment was idle");
+    assert_eq!(both(&stack).await, [Some("2".to_owned()), Some("2".to_owned())]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use faregate_core::{
         forward::{ForwardPolicy, HostPolicy},
         redirect::RedirectPolicy,
     },
-    snapshot::{Action, Snapshot},
+    snapshot::{Action, RoutePolicy, Snapshot},
 };
 use serde::Serialize;
 
@@ -62,20 +62,21 @@ pub(super) struct TargetView {
 impl ActionView {
     /// Rewrites as the pipeline does.
     pub(super) fn of(
-        action: &Action,
+        route: &RoutePolicy,
         snapshot: &Snapshot,
         asked: &Asked,
         path: &str,
         pattern: &PathPattern,
         captures: &Captures<'_>,
     ) -> Self {
-        let done = match action {
+        let query = route.authenticate.visible_query(asked.query.as_deref());
+        let done = match &route.action {
             Action::Forward(forward) => forward
                 .path
                 .apply(path, pattern, captures)
-                .map(|path| Self::Forward { backends: backends(forward, snapshot, asked, &path), path }),
+                .map(|path| Self::Forward { backends: backends(forward, snapshot, asked, &path, &query), path }),
             Action::Respond(respond) => Ok(Self::Respond { status: respond.status.as_u16() }),
-            Action::Redirect(redirect) => location(redirect, asked, pattern, captures)
+            Action::Redirect(redirect) => location(redirect, asked, &query, pattern, captures)
                 .map(|location| Self::Redirect { status: redirect.status.as_u16(), location }),
         };
         done.unwrap_or_else(|error| Self::RequestInvalid { cause: error.to_string() })
@@ -85,19 +86,20 @@ impl ActionView {
 fn location(
     redirect: &RedirectPolicy,
     asked: &Asked,
+    query: &str,
     pattern: &PathPattern,
     captures: &Captures<'_>,
 ) -> Result<String, faregate_core::path::InvalidPath> {
     let uri = asked.uri().unwrap_or_default();
-    redirect.location(&uri, uri.query().unwrap_or_default(), &asked.host, pattern, captures)
+    redirect.location(&uri, query, &asked.host, pattern, captures)
 }
 
-fn backends(forward: &ForwardPolicy, snapshot: &Snapshot, asked: &Asked, path: &str) -> Vec<BackendView> {
-    let query = asked.query_suffix();
+fn backends(forward: &ForwardPolicy, snapshot: &Snapshot, asked: &Asked, path: &str, query: &str) -> Vec<BackendView> {
+    let separator = if query.is_empty() { "" } else { "?" };
     let view = |choice: &faregate_core::policy::forward::BackendChoice| {
         let backend = snapshot.backends.get(choice.backend)?;
         let targets = backend.targets.iter().map(|target| TargetView {
-            url: format!("{}{}{path}{query}", target.origin, target.base_path),
+            url: format!("{}{}{path}{separator}{query}", target.origin, target.base_path),
             host: match &forward.host {
                 HostPolicy::Target => String::from_utf8_lossy(target.authority.as_bytes()).into_owned(),
                 HostPolicy::Preserve => asked.authority.clone(),

@@ -86,7 +86,7 @@ impl Asked {
     }
 
     /// `?` and the query, or nothing.
-    pub(super) fn query_suffix(&self) -> String {
+    fn query_suffix(&self) -> String {
         self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default()
     }
 }

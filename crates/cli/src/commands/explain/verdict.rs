@@ -223,7 +223,7 @@ impl Explanation {
             access: AccessView::of(route, asked, written.field(&route.id, "access")),
             authenticate: AuthenticateView::of(&route.authenticate, asked),
             cors: written.field(&route.id, "cors").cloned(),
-            action: ActionView::of(&route.action, snapshot, asked, path, &entry.pattern, &captures),
+            action: ActionView::of(route, snapshot, asked, path, &entry.pattern, &captures),
         });
     }
 
