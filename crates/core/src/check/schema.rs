@@ -81,7 +81,9 @@ fn report(error: &ValidationError<'_>, place: &mut Place<'_>) {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             for name in unexpected {
                 let at = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
-                place.error_at_pointer(&at, codes::UNKNOWN_FIELD, format!("there is no field `{name}` here"), None);
+                let near = nearest(name, field_names().iter().map(String::as_str));
+                let hint = near.filter(|near| *near != name).map(|near| format!("did you mean `{near}`?"));
+                place.error_at_pointer(&at, codes::UNKNOWN_FIELD, format!("there is no field `{name}` here"), hint);
             }
         }
         ValidationErrorKind::Required { property } => {
@@ -98,6 +100,29 @@ fn report(error: &ValidationError<'_>, place: &mut Place<'_>) {
             report_choice(error, context, place);
         }
         _ => place.error_at_pointer(pointer, codes::INVALID_VALUE, error.masked_with("the value"), None),
+    }
+}
+
+/// Every name that a field has anywhere in a document.
+fn field_names() -> &'static BTreeSet<String> {
+    static NAMES: OnceLock<BTreeSet<String>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let mut names = BTreeSet::new();
+        collect_field_names(document_schema().as_value(), &mut names);
+        names
+    })
+}
+
+fn collect_field_names(schema: &Value, names: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Object(properties)) = members.get("properties") {
+                names.extend(properties.keys().cloned());
+            }
+            members.values().for_each(|member| collect_field_names(member, names));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_field_names(item, names)),
+        _ => {}
     }
 }
 

@@ -134,6 +134,11 @@ fn a_hint_names_what_was_probably_meant() {
         .filter_map(|found| found.hint)
         .collect();
     assert_eq!(hints, ["did you mean `api_key`?"]);
+    let mistyped = json!({"routes": [{"id": "r", "authenticate": "anonymous", "respond": {}, "priorty": 1}]});
+    let entries: Vec<_> =
+        entries_of_file(&mistyped, &mut Report::default()).into_iter().map(|(_, entry)| entry).collect();
+    let found = check(&entries, CheckOptions::default(), Report::default()).diagnostics;
+    assert_eq!(found[0].hint.as_deref(), Some("did you mean `priority`?"));
     file["routes"][0]["authenticate"] = json!("api_key");
     let entries: Vec<_> = entries_of_file(&file, &mut Report::default()).into_iter().map(|(_, entry)| entry).collect();
     let hints: Vec<_> = check(&entries, CheckOptions::default(), Report::default())

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use http::{HeaderMap, Method};
 use proptest::{
     prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest},
@@ -186,6 +188,49 @@ fn random_route() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Precedence once more, from the words of docs/matching.md and the routes as they were written: smaller wins.
+fn written_rank(route: &Value, host: &str) -> (i64, usize, (u8, Vec<u8>, isize), bool, isize, isize, String) {
+    let entry = &route["match"][0];
+    let length = |path: &str| isize::try_from(path.trim_end_matches('/').chars().count()).expect("short");
+    let path = &entry["path"];
+    let path = match (&path["exact"], &path["prefix"], &path["regex"], path) {
+        (Value::String(_), ..) => (0, Vec::new(), 0),
+        (_, _, Value::String(regex), _) => {
+            let literal = regex.split('[').next().unwrap_or_default().len();
+            // Longer literal beginning first, then the longer pattern.
+            (2, vec![255 - u8::try_from(literal).expect("short"), 255 - u8::try_from(regex.len()).expect("short")], 0)
+        }
+        (_, Value::String(prefix), ..) => (3, Vec::new(), -length(prefix)),
+        (_, _, _, Value::String(template)) if template.ends_with("/{rest+}") => {
+            (3, Vec::new(), -length(template.trim_end_matches("/{rest+}")))
+        }
+        (_, _, _, Value::String(template)) => {
+            (1, template.split('/').skip(1).map(|segment| u8::from(segment.starts_with('{'))).collect(), 0)
+        }
+        other => panic!("{other:?}"),
+    };
+    let specific = match host.strip_prefix('*') {
+        None if host.is_empty() => 1000,
+        None => 0,
+        Some(suffix) => 500 - suffix.len(),
+    };
+    let count = |name: &str| -isize::try_from(entry[name].as_array().map_or(0, Vec::len)).expect("few");
+    let id = route["id"].as_str().expect("an id").to_owned();
+    let priority = -route["priority"].as_i64().expect("a priority");
+    (priority, specific, path, entry["methods"].is_null(), count("headers"), count("query"), id)
+}
+
+/// The hosts of a route as it was written under which a host fits; an empty one for any.
+fn fitting_hosts(route: &Value, host: &str) -> Vec<String> {
+    let Some(hosts) = route["hosts"].as_array() else { return vec![String::new()] };
+    let written = hosts.iter().map(|host| host.as_str().expect("text").to_owned());
+    let fits = |pattern: &String| match pattern.strip_prefix('*') {
+        Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+        None => pattern == host,
+    };
+    written.filter(fits).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
@@ -203,7 +248,7 @@ proptest! {
             route["id"] = json!(format!("r{number:02}"));
             route
         }).collect();
-        let document: Document = serde_json::from_value(json!({"routes": numbered})).expect("a document");
+        let document: Document = serde_json::from_value(json!({ "routes": numbered.clone() })).expect("a document");
         // Patterns that no request can match are refused; what is left is still random enough.
         let valid: Vec<_> = document.routes.into_iter().filter(|route| {
             let single = Document { routes: vec![route.clone()], ..Document::default() };
@@ -216,6 +261,15 @@ proptest! {
         let verdicts: Vec<_> = snapshot.matcher().explain(&request).collect();
         let wholly = verdicts.iter().find(|verdict| verdict.miss.is_none()).map(|verdict| verdict.entry.route);
         let but_method = verdicts.iter().find(|verdict| matches!(verdict.miss, Some(super::Miss::Method(_)))).map(|verdict| verdict.entry.route);
+        // Among those that fit wholly, precedence as it is written down picks the same one.
+        let fitting: BTreeSet<usize> = verdicts.iter().filter(|verdict| verdict.miss.is_none()).map(|verdict| verdict.entry.route).collect();
+        let ids: Vec<&str> = snapshot.routes.iter().map(|route| &*route.id).collect();
+        let written = |index: &usize| numbered.iter().find(|route| route["id"] == ids[*index]).expect("a route");
+        let ranks = |index: &usize| {
+            let route = written(index);
+            fitting_hosts(route, host).into_iter().map(|host| written_rank(route, &host)).min().expect("a host")
+        };
+        prop_assert_eq!(fitting.iter().min_by_key(|index| ranks(index)).copied(), wholly);
         match snapshot.find(&request) {
             Match::Found(entry) => prop_assert_eq!(Some(entry.route), wholly),
             Match::MethodNotAllowed { entry, .. } => {
