@@ -143,12 +143,20 @@ fn entry_of(item: &StoredEntry, report: &mut Report) -> Option<Entry> {
     }
 }
 
+/// An item that somebody damaged counts as none: what is written next replaces it.
+fn readable<T>(answer: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match answer {
+        Err(StoreError::Malformed(_)) => Ok(None),
+        answer => answer,
+    }
+}
+
 async fn foreign_lock(
     store: &dyn ConfigStore,
     clock: &dyn Clock,
     options: PublishOptions<'_>,
 ) -> Result<Option<ApplyLock>, StoreError> {
-    let lock = store.lock().await?;
+    let lock = readable(store.lock().await)?;
     Ok(lock.filter(|lock| lock.expires_at > clock.now() && Some(lock.holder.as_str()) != options.lock_holder))
 }
 
@@ -222,7 +230,7 @@ async fn put_status(
         diagnostics: diagnostics.iter().take(DIAGNOSTICS_KEPT).cloned().map(Diagnostic::shortened).collect(),
         count: diagnostics.len(),
     };
-    let before = store.status().await?;
+    let before = readable(store.status().await)?;
     let same = before.is_some_and(|before| Status { time: status.time, ..before } == status);
     if same { Ok(()) } else { store.put_status(&status).await }
 }

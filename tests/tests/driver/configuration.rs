@@ -71,6 +71,20 @@ async fn the_publisher_refuses_a_bad_item_by_name_and_the_good_version_serves_on
     }
 }
 
+#[tokio::test]
+async fn damaged_lock_and_status_items_stop_nobody() {
+    let stores = Stores::start().await.expect("tables");
+    for (kind, id) in [("lock", "apply"), ("status", "publisher")] {
+        let item = json!({"kind": {"S": kind}, "id": {"S": id}, "expires_at": {"S": "soon"}, "version": {"S": "x"}});
+        let put = json!({"TableName": stores.tables().config, "Item": item});
+        stores.dynamodb().call("PutItem", &put).await.expect("written");
+    }
+    assert!(matches!(stores.publish().await.expect("an outcome"), Outcome::Published { .. }));
+    let applied = stores.apply(&answering("applied")).await.expect("applied");
+    assert!(matches!(applied.outcome, Outcome::Published { .. }));
+    assert!(stores.config().status().await.expect("a readable status").is_some());
+}
+
 /// Two requests at once, so that each of two environments gets one; yields the versions that decided.
 async fn both(stack: &Stack) -> [Option<String>; 2] {
     let slow = || get("/slow?delay=300ms");

@@ -26,10 +26,14 @@ impl ConfigWriter for DynamoConfigStore {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(keyed(LOCK, APPLY, item)))
-            .condition_expression("attribute_not_exists(#expires_at) OR #expires_at <= :now OR #holder = :holder")
+            .condition_expression(
+                "attribute_not_exists(#expires_at) OR NOT attribute_type(#expires_at, :number) \
+                 OR #expires_at <= :now OR #holder = :holder",
+            )
             .expression_attribute_names("#expires_at", EXPIRES_AT)
             .expression_attribute_names("#holder", HOLDER)
             .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":number", text("N"))
             .expression_attribute_values(":holder", text(&lock.holder));
         condition_held(put.send().await)
     }
