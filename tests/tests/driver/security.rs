@@ -35,10 +35,10 @@ async fn the_runtime_api_is_no_backend_in_any_spelling() {
         })
         .collect();
     stores.apply(&json!({"backends": backends, "routes": routes})).await.expect("applied");
-    for number in 0..hosts.len() {
+    for (number, host) in hosts.iter().enumerate() {
         let path = format!("/{number}/2018-06-01/runtime/invocation/next");
         let raw = driver.invoke(&event(&path)).await.expect("an answer");
-        assert_eq!(raw.json().expect("a prelude")["statusCode"], 502, "{}", hosts[number]);
+        assert_eq!(raw.json().expect("a prelude")["statusCode"], 502, "{host}");
     }
     let refused = driver.log_lines().iter().filter(|line| line.text.contains("the address is refused")).count();
     assert_eq!(refused, hosts.len());

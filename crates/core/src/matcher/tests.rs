@@ -188,8 +188,14 @@ fn random_route() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Where a path stands: its kind, then per kind what decides among its own.
+type WrittenPathRank = (u8, Vec<u8>, isize);
+
+/// The columns of docs/matching.md's table, smaller first: priority, host, path, method, headers, query, id.
+type WrittenRank = (i64, usize, WrittenPathRank, bool, isize, isize, String);
+
 /// Precedence once more, from the words of docs/matching.md and the routes as they were written: smaller wins.
-fn written_rank(route: &Value, host: &str) -> (i64, usize, (u8, Vec<u8>, isize), bool, isize, isize, String) {
+fn written_rank(route: &Value, host: &str) -> WrittenRank {
     let entry = &route["match"][0];
     let length = |path: &str| isize::try_from(path.trim_end_matches('/').chars().count()).expect("short");
     let path = &entry["path"];
