@@ -17,6 +17,7 @@ use crate::{
     document::{
         Backend, Document, Entry, Kind, MatchEntry, PathMatch, RawDocument, Route, SETTINGS_ID, Settings, check_id,
     },
+    policy::edge::EDGE_SECRET_BYTES_MIN,
     secret::SecretRef,
     snapshot::Snapshot,
 };
@@ -123,6 +124,9 @@ fn check_secrets(settings: &Settings, options: CheckOptions, report: &mut Report
                 "put it into SSM and write { ssm: NAME }",
             ),
             SecretRef::Ssm(name) if name.is_empty() => place.error(codes::INVALID_VALUE, "a parameter has a name"),
+            SecretRef::Inline(value) if value.len() < EDGE_SECRET_BYTES_MIN => {
+                place.error(codes::INVALID_VALUE, format!("an edge secret has at least {EDGE_SECRET_BYTES_MIN} bytes"));
+            }
             SecretRef::Inline(_) | SecretRef::Ssm(_) => {}
         }
     }

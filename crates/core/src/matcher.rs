@@ -133,13 +133,18 @@ impl Matcher {
         matcher
     }
 
-    /// The host under which more than [`REGEXES_PER_HOST_MAX`] regexes stand, if there is one.
+    /// The host under which more than [`REGEXES_PER_HOST_MAX`] regexes stand, those of paths, headers and query
+    /// parameters together, if there is one.
     #[must_use]
     pub fn host_with_too_many_regexes(&self) -> Option<String> {
-        let named = self.exact.iter().map(|(host, tree)| (host.to_string(), tree));
-        let wildcards = self.wildcard.iter().map(|(suffix, tree)| (format!("*{suffix}"), tree));
-        let mut all = named.chain(wildcards).chain([("any host".to_owned(), &self.any)]);
-        all.find(|(_, tree)| tree.regex_count() > REGEXES_PER_HOST_MAX).map(|(host, _)| host)
+        let mut counts: HashMap<&HostPattern, usize> = HashMap::new();
+        for ranked in &self.ranked {
+            let entry = &self.entries[ranked.entry as usize];
+            let in_path = usize::from(matches!(entry.pattern, PathPattern::Regex { .. }));
+            *counts.entry(&ranked.host).or_default() += in_path + entry.conditions.regex_count();
+        }
+        let too_many = counts.into_iter().filter(|(_, count)| *count > REGEXES_PER_HOST_MAX);
+        too_many.map(|(host, _)| host.to_string()).min()
     }
 
     /// The entry that wins.

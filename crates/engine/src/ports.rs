@@ -9,7 +9,7 @@ mod store_error;
 mod telemetry;
 
 pub use clock::{Clock, Random};
-pub use config::{ApplyLock, ConfigStore, ConfigWriter, Flip, SnapshotStore, StoredEntry};
+pub use config::{ApplyLock, ConfigStore, ConfigWriter, Expected, Flip, SnapshotStore, StoredEntry};
 pub use keys::{KeyAdmin, KeyStore};
 pub use outbound::{Outbound, OutboundError, OutboundLimits, OutboundRequest};
 pub use secrets::{SecretError, Secrets};

@@ -15,7 +15,7 @@ use faregate_core::{
 };
 
 use crate::{
-    ports::{ApplyLock, Clock, ConfigStore, Flip, StoreError, StoredEntry},
+    ports::{ApplyLock, Clock, ConfigStore, Expected, Flip, StoreError, StoredEntry},
     published::{CorruptSnapshot, DIAGNOSTICS_KEPT, FORMAT, Packed, SnapshotHead, Status, pack, unpack},
 };
 
@@ -86,7 +86,7 @@ pub async fn publish(
     options: PublishOptions<'_>,
 ) -> Result<Outcome, PublishError> {
     for _ in 0..ATTEMPTS_MAX {
-        let current = store.current(true).await?;
+        let (current, expected) = read_current(store).await?;
         let stored = store.entries().await?;
         // An apply may have begun while the entries were read, and they may hold half of it.
         if let Some(lock) = foreign_lock(store, clock, options).await? {
@@ -108,7 +108,7 @@ pub async fn publish(
             put_status(store, clock, Some(head), false, &checked.diagnostics).await?;
             return Ok(Outcome::Unchanged { head: head.clone(), healed, warnings: checked.diagnostics });
         }
-        if let Some(head) = flip(store, clock, current.as_ref(), &packed).await? {
+        if let Some(head) = flip(store, clock, expected, &packed).await? {
             prune(store, &head).await?;
             // Another publisher's pruning may have taken chunks of content that was old until now.
             heal(store, &head, &packed).await?;
@@ -143,6 +143,19 @@ fn entry_of(item: &StoredEntry, report: &mut Report) -> Option<Entry> {
     }
 }
 
+/// The current head, and what a flip may replace.
+async fn read_current(store: &dyn ConfigStore) -> Result<(Option<SnapshotHead>, Expected), StoreError> {
+    match store.current(true).await {
+        Ok(Some(head)) => {
+            let expected = Expected::Version(head.version);
+            Ok((Some(head), expected))
+        }
+        Ok(None) => Ok((None, Expected::Absent)),
+        Err(StoreError::Malformed(_)) => Ok((None, Expected::Unreadable)),
+        Err(error) => Err(error),
+    }
+}
+
 /// An item that somebody damaged counts as none: what is written next replaces it.
 fn readable<T>(answer: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
     match answer {
@@ -164,20 +177,21 @@ async fn foreign_lock(
 async fn flip(
     store: &dyn ConfigStore,
     clock: &dyn Clock,
-    current: Option<&SnapshotHead>,
+    expected: Expected,
     packed: &Packed,
 ) -> Result<Option<SnapshotHead>, StoreError> {
     write_chunks(store, packed).await?;
     // Without a current one, versions still rise above all that were.
     let newest = store.heads().await?.first().map_or(0, |head| head.version);
+    let before = if let Expected::Version(version) = expected { version } else { 0 };
     let head = SnapshotHead {
-        version: current.map_or(0, |head| head.version).max(newest) + 1,
+        version: before.max(newest) + 1,
         hash: packed.hash.clone(),
         format: FORMAT,
         chunks: packed.chunks.len(),
         published_at: clock.now(),
     };
-    match store.flip(&head, current.map(|head| head.version)).await? {
+    match store.flip(&head, expected).await? {
         Flip::Done => Ok(Some(head)),
         Flip::Conflict => Ok(None),
     }

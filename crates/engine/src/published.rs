@@ -25,6 +25,14 @@ pub struct SnapshotHead {
     pub published_at: Timestamp,
 }
 
+impl SnapshotHead {
+    /// Whether it is the same content under the same version.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.version == other.version && self.hash == other.hash
+    }
+}
+
 /// What the publisher last found: item `status` / `publisher`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {

@@ -147,6 +147,16 @@ async fn chunks_that_vanish_while_their_version_is_published_are_written_again()
 }
 
 #[tokio::test]
+async fn a_current_head_that_cannot_be_read_is_replaced_by_a_newer_version() {
+    let world = World::new();
+    put(&world.store, &route("a", "1"));
+    world.published().await;
+    world.store.damage_current();
+    assert_eq!(world.published().await.version, 2);
+    assert_eq!(world.content().await["routes"][0]["id"], "a");
+}
+
+#[tokio::test]
 async fn of_two_publishers_at_once_the_later_one_reads_again() {
     let world = World::new();
     put(&world.store, &route("a", "1"));

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
     types::{Put, TransactWriteItem, builders::PutBuilder},
 };
 use faregate_engine::{
-    ports::{Flip, StoreError},
+    ports::{Expected, Flip, StoreError},
     published::SnapshotHead,
 };
 
@@ -19,11 +19,13 @@ use crate::{
 
 impl DynamoConfigStore {
     /// The SDK gives every try the same token, so a try whose answer was lost is not repeated.
-    pub(super) async fn write_heads(&self, head: &SnapshotHead, expected: Option<u64>) -> Result<Flip, StoreError> {
+    pub(super) async fn write_heads(&self, head: &SnapshotHead, expected: Expected) -> Result<Flip, StoreError> {
         let item = serialize(head)?;
         let put = |id: &str| Put::builder().table_name(&self.table).set_item(Some(keyed(SNAPSHOT, id, item.clone())));
         let current = condition(put(CURRENT), expected).build().map_err(rejected)?;
-        let version = put(&head_id(head.version)).build().map_err(rejected)?;
+        let version = put(&head_id(head.version));
+        let version = if expected == Expected::Unreadable { absent(version) } else { version };
+        let version = version.build().map_err(rejected)?;
         let write = |put| TransactWriteItem::builder().put(put).build();
         let transaction =
             self.client.transact_write_items().transact_items(write(current)).transact_items(write(version));
@@ -34,14 +36,19 @@ impl DynamoConfigStore {
     }
 }
 
-fn condition(put: PutBuilder, expected: Option<u64>) -> PutBuilder {
+fn condition(put: PutBuilder, expected: Expected) -> PutBuilder {
     match expected {
-        None => put.condition_expression("attribute_not_exists(#kind)").expression_attribute_names("#kind", KIND),
-        Some(version) => put
+        Expected::Absent => absent(put),
+        Expected::Unreadable => put,
+        Expected::Version(version) => put
             .condition_expression("#version = :expected")
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":expected", number(version)),
     }
+}
+
+fn absent(put: PutBuilder) -> PutBuilder {
+    put.condition_expression("attribute_not_exists(#kind)").expression_attribute_names("#kind", KIND)
 }
 
 /// Tells a competitor from a failure.

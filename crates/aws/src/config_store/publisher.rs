@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use faregate_core::time::Timestamp;
 use faregate_engine::{
-    ports::{ApplyLock, ConfigStore, Flip, StoreError, StoredEntry},
+    ports::{ApplyLock, ConfigStore, Expected, Flip, StoreError, StoredEntry},
     published::{SnapshotHead, Status},
 };
 use serde::Deserialize;
@@ -28,7 +28,7 @@ impl ConfigStore for DynamoConfigStore {
         self.write_chunk(hash, number, bytes).await
     }
 
-    async fn flip(&self, head: &SnapshotHead, expected: Option<u64>) -> Result<Flip, StoreError> {
+    async fn flip(&self, head: &SnapshotHead, expected: Expected) -> Result<Flip, StoreError> {
         self.write_heads(head, expected).await
     }
 

@@ -4,7 +4,7 @@ use faregate_aws::DynamoConfigStore;
 use faregate_core::time::Timestamp;
 use faregate_engine::{
     fakes::FakeConfigStore,
-    ports::{ConfigStore, ConfigWriter, Flip, SnapshotStore, StoreError, StoredEntry},
+    ports::{ConfigStore, ConfigWriter, Expected, Flip, SnapshotStore, StoreError, StoredEntry},
     published::{SnapshotHead, Status},
 };
 use faregate_testing::contract::{Subject, config};
@@ -44,14 +44,14 @@ fn head(version: u64) -> SnapshotHead {
 #[tokio::test]
 async fn both_are_unavailable_while_they_are_down_and_lose_nothing() {
     let fake = FakeConfigStore::default();
-    assert_eq!(fake.flip(&head(1), None).await, Ok(Flip::Done));
+    assert_eq!(fake.flip(&head(1), Expected::Absent).await, Ok(Flip::Done));
     fake.faults.set_down(true);
     config::a_store_that_is_down_is_unavailable(&fake).await;
     fake.faults.set_down(false);
     assert_eq!(fake.current(true).await, Ok(Some(head(1))));
 
     let (mut dynamodb, store) = table().await;
-    assert_eq!(store.flip(&head(1), None).await, Ok(Flip::Done));
+    assert_eq!(store.flip(&head(1), Expected::Absent).await, Ok(Flip::Done));
     dynamodb.stop().await;
     config::a_store_that_is_down_is_unavailable(&store).await;
     dynamodb.restart().await.expect("the same port");
@@ -74,7 +74,7 @@ async fn both_reject_questions_about_an_absent_table() {
 #[tokio::test]
 async fn machine_written_items_stand_where_the_design_says() {
     let (dynamodb, store) = table().await;
-    assert_eq!(store.flip(&head(7), None).await, Ok(Flip::Done));
+    assert_eq!(store.flip(&head(7), Expected::Absent).await, Ok(Flip::Done));
     store.put_chunk("cd", 3, (&b"abc"[..]).into()).await.expect("a chunk");
     let time = Timestamp::from_millis(5);
     let status = Status { version: Some(7), time, refused: false, diagnostics: vec![], count: 0 };
@@ -139,8 +139,8 @@ async fn binary_values_from_the_console_are_refused_by_name() {
 #[tokio::test]
 async fn a_damaged_current_is_malformed_and_the_kept_heads_are_still_found() {
     let (dynamodb, store) = table().await;
-    assert_eq!(store.flip(&head(1), None).await, Ok(Flip::Done));
-    assert_eq!(store.flip(&head(2), Some(1)).await, Ok(Flip::Done));
+    assert_eq!(store.flip(&head(1), Expected::Absent).await, Ok(Flip::Done));
+    assert_eq!(store.flip(&head(2), Expected::Version(1)).await, Ok(Flip::Done));
     for id in ["current", "000000000003", "00000000000x", "4"] {
         let damaged = json!({"kind": {"S": "snapshot"}, "id": {"S": id}, "version": {"S": "many"}});
         put_item(&dynamodb, CONFIG_TABLE, damaged).await;
@@ -151,6 +151,11 @@ async fn a_damaged_current_is_malformed_and_the_kept_heads_are_still_found() {
         "{current:?}"
     );
     assert_eq!(store.heads().await, Ok(vec![head(2), head(1)]));
+    for expected in [Expected::Absent, Expected::Version(2)] {
+        assert_eq!(store.flip(&head(9), expected).await, Ok(Flip::Conflict), "{expected:?}");
+    }
+    assert_eq!(store.flip(&head(9), Expected::Unreadable).await, Ok(Flip::Done));
+    assert_eq!(store.current(true).await, Ok(Some(head(9))));
 }
 
 #[tokio::test]

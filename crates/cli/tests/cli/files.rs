@@ -53,7 +53,7 @@ fn no_byte_of_a_file_reaches_the_terminal_as_a_control() {
 
 #[test]
 fn a_secret_stands_in_a_document_only_under_the_development_switch() {
-    let text = "settings: { edge: { secret: { values: [{ inline: 0123456789abcdef-the-secret }] } } }\n";
+    let text = "settings: { edge: { secret: { values: [{ inline: 0123456789abcdef-and-still-the-secret }] } } }\n";
     let run = offline(&["validate", "-"], text).exits(3);
     assert!(!run.stdout.contains("the-secret"), "{run:?}");
     offline(&["validate", "-", "--allow-inline-secrets"], text).exits(0);

@@ -179,6 +179,19 @@ fn regexes_have_a_bound_together() {
         .map(|number| json!({"id": format!("r{number}"), "authenticate": "anonymous", "respond": {}, "match": [{"path": {"regex": format!("/{number}")}}]}))
         .collect();
     assert_eq!(findings(&json!({"routes": many})), [("settings/gateway".to_owned(), "too_many".to_owned())]);
+    // Those of headers and query parameters count, too; and per host.
+    let test = |name: &str| json!({"name": name, "regex": "a"});
+    let both = |hosts: &[&str]| {
+        let entry = json!({"path": {"regex": "/a"}, "headers": [test("x-a")], "query": [test("a")]});
+        let route = |host: &&str| json!({"id": format!("r{host}"), "hosts": [host], "authenticate": "anonymous", "respond": {}, "match": vec![entry.clone(); 67]});
+        json!({"routes": hosts.iter().map(route).collect::<Vec<_>>()})
+    };
+    assert_eq!(findings(&both(&["a.example"])), [("settings/gateway".to_owned(), "too_many".to_owned())]);
+    let mut fewer = both(&["a.example", "b.example"]);
+    for route in fewer["routes"].as_array_mut().expect("routes") {
+        route["match"].as_array_mut().expect("entries").truncate(66);
+    }
+    assert_eq!(findings(&fewer), []);
 }
 
 /// JSON of any shape, often with the document's own words in it.
@@ -249,7 +262,7 @@ fn json_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40_000))]
+    #![proptest_config(ProptestConfig::with_cases(100_000))]
 
     #[test]
     fn any_json_at_all_gives_diagnostics_or_a_document_and_never_a_panic(

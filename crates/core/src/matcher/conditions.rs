@@ -101,8 +101,7 @@ impl Conditions {
     }
 
     /// How many regexes stand in the conditions.
-    #[must_use]
-    pub fn regex_count(&self) -> usize {
+    pub(super) fn regex_count(&self) -> usize {
         let tests = self.headers.iter().map(|(_, test)| test).chain(self.query.iter().map(|(_, test)| test));
         tests.filter(|test| matches!(test, ValueTest::Regex(_))).count()
     }

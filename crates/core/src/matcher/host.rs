@@ -1,5 +1,7 @@
 //! Hosts that a route answers to.
 
+use std::fmt;
+
 /// A host pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HostPattern {
@@ -9,6 +11,16 @@ pub enum HostPattern {
     Exact(Box<str>),
     /// One or more labels before this suffix, which begins with a dot.
     Wildcard(Box<str>),
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any host"),
+            Self::Exact(host) => f.write_str(host),
+            Self::Wildcard(suffix) => write!(f, "*{suffix}"),
+        }
+    }
 }
 
 /// Why a text is no host pattern.

@@ -82,10 +82,6 @@ impl Tree {
         self.nodes.len() - 1
     }
 
-    pub(super) fn regex_count(&self) -> usize {
-        self.regexes.len()
-    }
-
     /// Adds the ranks that fit a normalised path, in no particular order.
     pub(super) fn collect(&self, path: &str, ranks: &mut Vec<u32>) {
         ranks.extend(self.exact.get(path).into_iter().flatten());

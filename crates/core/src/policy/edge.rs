@@ -122,6 +122,9 @@ impl EdgePolicy {
             Problem::new(Code::AccessDenied, "this gateway is reached by another address").caused_by(cause)
         };
         let presented = single(headers, &self.secret_header).ok_or_else(|| denied("no edge secret"))?;
+        if secrets.iter().all(|secret| secret.byte_len() < EDGE_SECRET_BYTES_MIN) {
+            return Err(denied("no edge secret has 32 bytes"));
+        }
         // Every value is compared, so that the time says nothing about which one matched.
         let matched = secrets
             .iter()
@@ -148,7 +151,10 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
 }
 
 fn is_host(host: &str) -> bool {
-    !host.is_empty() && host.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.as_str().contains('@'))
+    host.parse::<http::uri::Authority>().is_ok_and(|authority| {
+        let text = authority.as_str();
+        !text.contains('@') && (text == authority.host() || authority.port_u16().is_some())
+    })
 }
 
 #[cfg(test)]
@@ -191,6 +197,12 @@ mod tests {
             );
         }
         assert!(policy().check(&headers(&whole), &[]).is_err());
+        for (host, is_one) in
+            [("a:99999", false), ("a:", false), ("a:b", false), ("u@a", false), ("", false), ("[::1]:8443", true)]
+        {
+            let sent = headers(&[whole[0], whole[1], ("x-faregate-host", host)]);
+            assert_eq!(policy().check(&sent, &secrets).is_ok(), is_one, "{host}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub struct FakeConfigStore {
 #[derive(Default)]
 struct Table {
     current: Option<SnapshotHead>,
+    damaged: bool,
     heads: BTreeMap<u64, SnapshotHead>,
     chunks: BTreeMap<String, BTreeMap<usize, Bytes>>,
     entries: BTreeMap<(String, String), StoredEntry>,
@@ -54,6 +55,11 @@ impl FakeConfigStore {
     /// Takes the current head away; the kept ones stay.
     pub fn remove_current(&self) {
         locked(&self.table).current = None;
+    }
+
+    /// Makes the current item one that cannot be read.
+    pub fn damage_current(&self) {
+        locked(&self.table).damaged = true;
     }
 
     /// Damages a chunk, if there is one of that number.

@@ -31,6 +31,8 @@ use crate::{
 const STALE_INTERVALS: u32 = 6;
 /// How long a request waits for that check.
 const STALE_CHECK_LIMIT: Duration = Duration::from_millis(200);
+/// How long a gateway without any snapshot waits before it looks for one again.
+const MISSING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the first request waits where the start did not load a snapshot.
 const FIRST_LOAD_LIMIT: Duration = Duration::from_secs(5);
 
@@ -64,6 +66,8 @@ pub(super) struct Snapshots {
     loaded: ArcSwapOption<Loaded>,
     /// When somebody last looked, successfully or not: a store that is down is not asked by every request.
     attempted_at: AtomicU64,
+    /// When somebody last looked to the end and this gateway still had no snapshot.
+    missing_at: AtomicU64,
     loading: Mutex<()>,
 }
 
@@ -75,6 +79,7 @@ impl Snapshots {
             telemetry: Arc::clone(&ports.telemetry),
             loaded: ArcSwapOption::empty(),
             attempted_at: AtomicU64::new(0),
+            missing_at: AtomicU64::new(0),
             loading: Mutex::new(()),
         }
     }
@@ -87,6 +92,7 @@ impl Snapshots {
     /// The snapshot that decides now. A check that a request does not wait for any longer goes on beside it.
     pub(super) async fn for_decision(self: &Arc<Self>, side_work: &mut SideWork) -> Result<Arc<Loaded>, Problem> {
         match self.loaded.load_full() {
+            None if self.looked_in_vain() => {}
             None => self.refresh_within(FIRST_LOAD_LIMIT).await,
             Some(loaded) if self.is_due(&loaded, loaded.interval() * STALE_INTERVALS) => {
                 // After a freeze: what was revoked meanwhile must not decide.
@@ -121,8 +127,19 @@ impl Snapshots {
     /// Whether the snapshot is older than `age_max` and nobody looked within its interval.
     fn is_due(&self, loaded: &Loaded, age_max: Duration) -> bool {
         let now = self.clock.now();
-        let attempted_at = Timestamp::from_millis(self.attempted_at.load(Ordering::Relaxed));
-        loaded.age(now) >= age_max && (attempted_at > now || now.since(attempted_at) >= loaded.interval())
+        let is_past = |at: &AtomicU64, age: Duration| {
+            let at = Timestamp::from_millis(at.load(Ordering::Relaxed));
+            // A time to come is no age: the clock was set back.
+            at > now || now.since(at) >= age
+        };
+        is_past(&loaded.checked_at, age_max) && is_past(&self.attempted_at, loaded.interval())
+    }
+
+    /// Whether there was no snapshot a moment ago: a flood of requests must not become a flood of reads.
+    fn looked_in_vain(&self) -> bool {
+        let now = self.clock.now();
+        let missing_at = Timestamp::from_millis(self.missing_at.load(Ordering::Relaxed));
+        missing_at <= now && now.since(missing_at) < MISSING_INTERVAL
     }
 
     async fn refresh_within(&self, limit: Duration) {
@@ -136,9 +153,10 @@ impl Snapshots {
         let _loading = self.loading.lock().await;
         let now = self.clock.now();
         self.attempted_at.store(now.as_millis(), Ordering::Relaxed);
-        if let Err(error) = self.load_newest(now).await {
-            let age = self.loaded.load().as_ref().map_or(Duration::ZERO, |loaded| loaded.age(now));
-            self.telemetry.metric(Metric::ConfigAge, &format!("not checked for {} s: {error}", age.as_secs()));
+        let mut check = Check { snapshots: self, outcome: Some("the check was given up".to_owned()), started: now };
+        check.outcome = self.load_newest(now).await.err().map(|error| error.to_string());
+        if self.loaded.load().is_none() {
+            self.missing_at.store(now.as_millis(), Ordering::Relaxed);
         }
     }
 
@@ -151,8 +169,9 @@ impl Snapshots {
         };
         match &current {
             // Versions only rise: an older one is an older answer of an eventually consistent read.
-            Some(head) if head.version <= known => {
-                if let Some(loaded) = loaded.filter(|loaded| loaded.head.version == head.version) {
+            Some(head) if head.version < known => return Ok(()),
+            Some(head) if loaded.as_ref().is_some_and(|loaded| loaded.head.is_same(head)) => {
+                if let Some(loaded) = loaded {
                     loaded.checked_at.store(now.as_millis(), Ordering::Relaxed);
                 }
                 return Ok(());
@@ -185,6 +204,23 @@ impl Snapshots {
                 self.telemetry.metric(Metric::SnapshotRejected, &format!("version {}: {cause}", head.version));
                 Ok(false)
             }
+        }
+    }
+}
+
+/// A check under way. However it ends, even by being given up with the invocation's side work, a failure is told.
+struct Check<'a> {
+    snapshots: &'a Snapshots,
+    outcome: Option<String>,
+    started: Timestamp,
+}
+
+impl Drop for Check<'_> {
+    fn drop(&mut self) {
+        if let Some(cause) = &self.outcome {
+            let age = self.snapshots.loaded.load().as_ref().map_or(Duration::ZERO, |loaded| loaded.age(self.started));
+            let detail = format!("not checked for {} s: {cause}", age.as_secs());
+            self.snapshots.telemetry.metric(Metric::ConfigAge, &detail);
         }
     }
 }

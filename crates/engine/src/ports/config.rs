@@ -28,10 +28,10 @@ pub trait ConfigStore: SnapshotStore {
     async fn lock(&self) -> Result<Option<ApplyLock>, StoreError>;
     /// Writes one chunk of `snapshot#<hash>`.
     async fn put_chunk(&self, hash: &str, number: usize, bytes: Bytes) -> Result<(), StoreError>;
-    /// Makes `head` the current one if the current version still is `expected` (`None`: there is none), and
-    /// writes item `snapshot` / `<version, 12 digits>` in the same transaction, so that two publishers at once
-    /// cannot leave one's version beside the other's content.
-    async fn flip(&self, head: &SnapshotHead, expected: Option<u64>) -> Result<Flip, StoreError>;
+    /// Makes `head` the current one if the current item still is as `expected`, and writes item `snapshot` /
+    /// `<version, 12 digits>` in the same transaction, so that two publishers at once cannot leave one's version
+    /// beside the other's content.
+    async fn flip(&self, head: &SnapshotHead, expected: Expected) -> Result<Flip, StoreError>;
     /// Deletes the head of one version; nothing happens where there is none.
     async fn delete_head(&self, version: u64) -> Result<(), StoreError>;
     /// Deletes all chunks of `snapshot#<hash>`.
@@ -73,6 +73,18 @@ pub struct ApplyLock {
     pub holder: String,
     /// When it no longer counts.
     pub expires_at: Timestamp,
+}
+
+/// What [`ConfigStore::flip`] found as the current item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// None.
+    Absent,
+    /// That of this version.
+    Version(u64),
+    /// One that cannot be read, which is replaced whatever it is, unless the version has been written already: so of
+    /// two publishers who replace it at once, one is done.
+    Unreadable,
 }
 
 /// What became of a [`ConfigStore::flip`].

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use faregate_core::time::Timestamp;
 use faregate_engine::{
     fakes::FakeOutbound,
     ports::{Metric, SnapshotStore, StoreError},
@@ -64,10 +65,45 @@ async fn without_any_snapshot_the_answer_is_not_ready() {
     let answer = harness.get("https://h/").await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "not_ready"));
     assert_eq!(answer.header("retry-after"), Some("1"));
+    let reads = || harness.config.faults.operations().len();
+    let before = reads();
+    assert_eq!(harness.get("https://h/").await.status, 503);
+    assert_eq!(reads(), before, "a flood of requests is no flood of reads");
+    harness.clock.advance(Duration::from_secs(1));
     harness.config.faults.fail_next(StoreError::Unavailable("x".into()));
     assert_eq!(harness.get("https://h/").await.status, 503);
     harness.publish(answering("one")).await;
+    harness.clock.advance(Duration::from_secs(1));
     assert_eq!(body(&harness).await, "one");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_stops_no_check() {
+    let harness = Harness::new(answering("one")).await;
+    assert_eq!(body(&harness).await, "one");
+    harness.publish(answering("two")).await;
+    harness.clock.set(Timestamp::from_seconds(NOW.as_seconds() - 86_400));
+    assert_eq!(body(&harness).await, "two", "checked before it decides");
+}
+
+#[tokio::test]
+async fn other_content_under_the_same_version_is_loaded() {
+    let harness = Harness::new(answering("one")).await;
+    assert_eq!(body(&harness).await, "one");
+    let Outcome::Published { head, .. } = harness.publish(answering("two")).await else { panic!("published") };
+    harness.config.insert_head(SnapshotHead { version: 1, ..head });
+    harness.clock.freeze_for(Duration::from_secs(61));
+    assert_eq!(body(&harness).await, "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_side_work_gives_up_is_told() {
+    let harness = Harness::new(answering("one")).await;
+    assert_eq!(body(&harness).await, "one");
+    harness.config.faults.set_hanging(true);
+    harness.clock.advance(Duration::from_secs(10));
+    assert_eq!(body(&harness).await, "one");
+    assert_eq!(harness.telemetry.count(Metric::ConfigAge), 1);
 }
 
 #[tokio::test]

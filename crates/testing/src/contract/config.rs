@@ -18,8 +18,9 @@ pub use entries::{
 };
 pub use failures::{a_store_that_is_down_is_unavailable, an_absent_table_is_rejected};
 pub use heads::{
-    a_flip_keeps_the_head_and_makes_it_current, a_flip_with_another_expectation_writes_nothing,
-    a_head_is_deleted_alone, heads_come_newest_first, of_twenty_flips_at_once_one_wins,
+    a_flip_keeps_the_head_and_makes_it_current, a_flip_of_an_unreadable_head_writes_each_version_once,
+    a_flip_with_another_expectation_writes_nothing, a_head_is_deleted_alone, heads_come_newest_first,
+    of_twenty_flips_at_once_one_wins,
 };
 pub use locks::{
     a_lock_is_free_when_it_expires, a_lock_keeps_others_out_and_its_holder_renews_it,
@@ -37,6 +38,7 @@ macro_rules! config_contract {
             config,
             $start,
             a_flip_keeps_the_head_and_makes_it_current,
+            a_flip_of_an_unreadable_head_writes_each_version_once,
             a_flip_with_another_expectation_writes_nothing,
             a_head_is_deleted_alone,
             a_lock_is_free_when_it_expires,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::{FakeConfigStore, locked};
 use crate::{
-    ports::{ApplyLock, ConfigStore, Flip, StoreError, StoredEntry},
+    ports::{ApplyLock, ConfigStore, Expected, Flip, StoreError, StoredEntry},
     published::{SnapshotHead, Status},
 };
 
@@ -27,13 +27,20 @@ impl ConfigStore for FakeConfigStore {
         Ok(())
     }
 
-    async fn flip(&self, head: &SnapshotHead, expected: Option<u64>) -> Result<Flip, StoreError> {
+    async fn flip(&self, head: &SnapshotHead, expected: Expected) -> Result<Flip, StoreError> {
         self.compete();
         self.faults.begin("flip").await?;
         let mut table = locked(&self.table);
-        if table.current.as_ref().map(|current| current.version) != expected {
+        let as_expected = match (expected, &table.current) {
+            (Expected::Absent, current) => current.is_none() && !table.damaged,
+            (Expected::Version(version), Some(current)) => current.version == version && !table.damaged,
+            (Expected::Version(_), None) => false,
+            (Expected::Unreadable, _) => !table.heads.contains_key(&head.version),
+        };
+        if !as_expected {
             return Ok(Flip::Conflict);
         }
+        table.damaged = false;
         table.heads.insert(head.version, head.clone());
         table.current = Some(head.clone());
         Ok(Flip::Done)

@@ -13,7 +13,12 @@ use crate::{
 impl SnapshotStore for FakeConfigStore {
     async fn current(&self, _consistent: bool) -> Result<Option<SnapshotHead>, StoreError> {
         self.faults.begin("current").await?;
-        Ok(locked(&self.table).current.clone())
+        let table = locked(&self.table);
+        if table.damaged {
+            Err(StoreError::Malformed("snapshot/current".to_owned()))
+        } else {
+            Ok(table.current.clone())
+        }
     }
 
     async fn heads(&self) -> Result<Vec<SnapshotHead>, StoreError> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use faregate_core::time::Timestamp;
 use faregate_engine::{
-    ports::{ApplyLock, ConfigWriter, Flip, StoreError, StoredEntry},
+    ports::{ApplyLock, ConfigWriter, Expected, Flip, StoreError, StoredEntry},
     published::Status,
 };
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ pub async fn an_entry_is_replaced_whole_and_deleted(store: &dyn ConfigWriter) {
 
 /// Snapshots, chunks, status and lock are not among the entries; kinds that nobody knows are.
 pub async fn machine_written_items_are_no_entries(store: &dyn ConfigWriter) {
-    assert_eq!(store.flip(&head(1), None).await, Ok(Flip::Done));
+    assert_eq!(store.flip(&head(1), Expected::Absent).await, Ok(Flip::Done));
     assert_eq!(store.put_chunk("aa", 0, Bytes::from_static(b"x")).await, Ok(()));
     let time = Timestamp::from_seconds(1);
     let status = Status { version: Some(1), time, refused: false, diagnostics: vec![], count: 0 };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use faregate_core::time::Timestamp;
 use faregate_engine::{
-    ports::{ApplyLock, ConfigWriter, StoreError},
+    ports::{ApplyLock, ConfigWriter, Expected, StoreError},
     published::Status,
 };
 use serde_json::json;
@@ -37,7 +37,7 @@ async fn failures(store: &dyn ConfigWriter) -> [(&'static str, Option<StoreError
         ("entries", store.entries().await.err()),
         ("lock", store.lock().await.err()),
         ("put_chunk", store.put_chunk("aa", 0, Bytes::from_static(b"x")).await.err()),
-        ("flip", store.flip(&head(1), None).await.err()),
+        ("flip", store.flip(&head(1), Expected::Absent).await.err()),
         ("delete_head", store.delete_head(1).await.err()),
         ("delete_chunks", store.delete_chunks("aa").await.err()),
         ("status", store.status().await.err()),
