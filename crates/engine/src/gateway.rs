@@ -125,11 +125,13 @@ impl Gateway {
         recorder.record.request_id = self.request_id(&incoming);
         let request_id = recorder.record.request_id.clone();
         // A panic drops the recorder, which closes the record; the client gets a problem like any other.
-        let answered = AssertUnwindSafe(self.answer(incoming, recorder, &mut side_work)).catch_unwind().await;
+        let mut dressing = Dressing::default();
+        let answer = self.answer(incoming, recorder, &mut dressing, &mut side_work);
+        let answered = AssertUnwindSafe(answer).catch_unwind().await;
         let response = answered.unwrap_or_else(|_| {
             let problem = Problem::new(Code::Internal, "the gateway failed; the request may be tried again");
             let mut response = problems::answer(&problem, &request_id);
-            Dressing::default().apply(&mut response, &request_id);
+            dressing.apply(&mut response, &request_id);
             response.map(RecordedBody::unrecorded)
         });
         Handled { response, side_work }
@@ -140,10 +142,10 @@ impl Gateway {
         &self,
         incoming: Incoming,
         mut recorder: Recorder,
+        dressing: &mut Dressing,
         side_work: &mut SideWork,
     ) -> Response<RecordedBody> {
-        let mut dressing = Dressing::default();
-        let result = self.phases(incoming, &mut recorder, &mut dressing, side_work).await;
+        let result = self.phases(incoming, &mut recorder, dressing, side_work).await;
         let mut response = result.unwrap_or_else(|problem| {
             recorder.refuse(&problem);
             problems::answer(&problem, &recorder.record.request_id)
