@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use faregate_engine::{
     ports::{ConfigStore, SnapshotStore, StoredEntry},
     publish::Outcome,
 };
 use faregate_tests::{Backend, Stack, Stores};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::support::{event, get};
 
@@ -159,6 +162,15 @@ async fn without_a_snapshot_the_gateway_says_so_and_serves_the_first_one() {
     assert_eq!(raw.json().expect("a prelude")["statusCode"], 503);
     let outcome = stores.apply(&answering("first")).await.expect("applied").outcome;
     assert!(matches!(outcome, Outcome::Published { .. }));
-    let raw = driver.invoke(&event("/")).await.expect("an answer");
+    // It says `retry-after: 1` until then, and means it.
+    let first = async {
+        loop {
+            let raw = driver.invoke(&event("/")).await.expect("an answer");
+            if raw.json().expect("a prelude")["statusCode"] != 503 {
+                return raw;
+            }
+        }
+    };
+    let raw = timeout(Duration::from_secs(10), first).await.expect("an answer by the snapshot");
     assert_eq!(raw.body, "first");
 }

@@ -66,7 +66,7 @@ pub(super) struct Snapshots {
     loaded: ArcSwapOption<Loaded>,
     /// When somebody last looked, successfully or not: a store that is down is not asked by every request.
     attempted_at: AtomicU64,
-    /// When somebody last looked to the end and this gateway still had no snapshot.
+    /// When a request last looked because there was none.
     missing_at: AtomicU64,
     loading: Mutex<()>,
 }
@@ -93,7 +93,10 @@ impl Snapshots {
     pub(super) async fn for_decision(self: &Arc<Self>, side_work: &mut SideWork) -> Result<Arc<Loaded>, Problem> {
         match self.loaded.load_full() {
             None if self.looked_in_vain() => {}
-            None => self.refresh_within(FIRST_LOAD_LIMIT).await,
+            None => {
+                self.refresh_within(FIRST_LOAD_LIMIT).await;
+                self.missing_at.store(self.clock.now().as_millis(), Ordering::Relaxed);
+            }
             Some(loaded) if self.is_due(&loaded, loaded.interval() * STALE_INTERVALS) => {
                 // After a freeze: what was revoked meanwhile must not decide.
                 let (done, finished) = oneshot::channel();
@@ -155,9 +158,6 @@ impl Snapshots {
         self.attempted_at.store(now.as_millis(), Ordering::Relaxed);
         let mut check = Check { snapshots: self, outcome: Some("the check was given up".to_owned()), started: now };
         check.outcome = self.load_newest(now).await.err().map(|error| error.to_string());
-        if self.loaded.load().is_none() {
-            self.missing_at.store(now.as_millis(), Ordering::Relaxed);
-        }
     }
 
     async fn load_newest(&self, now: Timestamp) -> Result<(), StoreError> {
