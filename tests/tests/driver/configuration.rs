@@ -116,7 +116,7 @@ async fn an_environment_that_was_idle_checks_before_it_decides() {
     let mut used = std::collections::BTreeSet::new();
     stack.driver().wait_until_idle().await.expect("idle");
     let before = stack.driver().invocations_total();
-    while idle_since.elapsed() < std::time::Duration::from_millis(6500) {
+    while idle_since.elapsed() < Duration::from_millis(6500) {
         stack.send(get("/fast")).await.expect("an answer");
         stack.driver().wait_until_idle().await.expect("idle");
     }
