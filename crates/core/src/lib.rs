@@ -10,6 +10,7 @@ pub mod check;
 pub mod diagnostic;
 pub mod document;
 pub mod forwarding;
+pub mod jwt;
 pub mod matcher;
 pub mod path;
 pub mod policy;

@@ -1,0 +1,181 @@
+//! The keys of an issuer, and whether a token was signed by one of them.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::DecodingKey;
+use serde_json::{Map, Value};
+
+use super::{Algorithm, SignedToken, json::parse_strict};
+
+/// Most keys of a set that are looked at.
+const KEYS_MAX: usize = 100;
+/// Fewest and most bits of an RSA key (RFC 7518 §3.3; more than the most would only cost time).
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// Keys that can verify; those that cannot were left out.
+#[derive(Clone, Default)]
+pub struct KeySet {
+    keys: Box<[Key]>,
+}
+
+#[derive(Clone)]
+struct Key {
+    kid: Option<Box<str>>,
+    algorithms: Box<[Algorithm]>,
+    key: DecodingKey,
+}
+
+/// Why something is no set of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKeySet {
+    /// It is not the JSON of RFC 7517 §5.
+    #[error("no JWK set")]
+    Malformed,
+    /// No key of it can verify a signature.
+    #[error("a JWK set without any usable key")]
+    Empty,
+}
+
+/// Why no key verifies a token, for the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unverified {
+    /// The issuer does not sign like that.
+    #[error("an algorithm that the issuer does not use")]
+    Algorithm,
+    /// No key has that `kid` and takes that algorithm; a newer set may.
+    #[error("no key for the token")]
+    UnknownKey,
+    /// A key is there, and the signature is not its own.
+    #[error("a signature that does not verify")]
+    Signature,
+}
+
+impl KeySet {
+    /// Reads a JWK set (RFC 7517 §5). Keys of another use, unknown kinds, symmetric and too short ones are left
+    /// out, as §5 says of keys that are not understood.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeySet`].
+    pub fn from_jwks(bytes: &[u8]) -> Result<Self, InvalidKeySet> {
+        Self::from_value(&parse_strict(bytes).map_err(|_| InvalidKeySet::Malformed)?)
+    }
+
+    /// The same of parsed JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeySet`].
+    pub fn from_value(set: &Value) -> Result<Self, InvalidKeySet> {
+        let keys = set.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::Malformed)?;
+        let usable: Box<[Key]> =
+            keys.iter().take(KEYS_MAX).filter_map(Value::as_object).filter_map(Key::read).collect();
+        if usable.is_empty() { Err(InvalidKeySet::Empty) } else { Ok(Self { keys: usable }) }
+    }
+
+    /// A shared secret. It takes no algorithm whose hash is longer than the secret.
+    #[must_use]
+    pub fn from_secret(secret: &[u8]) -> Self {
+        let takes = |algorithm: &Algorithm| secret.len() >= algorithm.secret_bytes_min();
+        let algorithms = Algorithm::SYMMETRIC.into_iter().filter(takes).collect();
+        Self { keys: Box::new([Key { kid: None, algorithms, key: DecodingKey::from_secret(secret) }]) }
+    }
+
+    /// Whether a key of the set signed the token with one of the issuer's algorithms.
+    ///
+    /// # Errors
+    ///
+    /// [`Unverified`].
+    pub fn verify(&self, token: &SignedToken<'_>, allowed: &[Algorithm]) -> Result<(), Unverified> {
+        let algorithm = token.algorithm();
+        if !allowed.contains(&algorithm) {
+            return Err(Unverified::Algorithm);
+        }
+        let fits = |key: &&Key| {
+            let is_named = match (token.kid(), &key.kid) {
+                (Some(wanted), Some(kid)) => wanted == &**kid,
+                // RFC 7515 §4.1.4: `kid` is a hint; without one on either side every key may be meant.
+                (None, _) | (_, None) => true,
+            };
+            is_named && key.algorithms.contains(&algorithm)
+        };
+        let mut known = false;
+        for key in self.keys.iter().filter(fits) {
+            known = true;
+            let verified =
+                jsonwebtoken::crypto::verify(token.signature, token.message.as_bytes(), &key.key, algorithm.library());
+            if matches!(verified, Ok(true)) {
+                return Ok(());
+            }
+        }
+        Err(if known { Unverified::Signature } else { Unverified::UnknownKey })
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.keys.iter().map(|key| (&key.kid, &key.algorithms))).finish()
+    }
+}
+
+impl Key {
+    fn read(jwk: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        if jwk.get("use").is_some_and(|r#use| r#use != "sig") || jwk.get("key_ops").is_some_and(is_for_something_else) {
+            return None;
+        }
+        let (algorithms, key) = match text("kty")? {
+            "RSA" => {
+                let (n, e) = (text("n")?, text("e")?);
+                let (modulus, exponent) = (URL_SAFE_NO_PAD.decode(n).ok()?, URL_SAFE_NO_PAD.decode(e).ok()?);
+                let is_sound = RSA_BITS.contains(&bits(&modulus)) && is_exponent(&exponent);
+                (Algorithm::RSA.to_vec(), is_sound.then(|| DecodingKey::from_rsa_components(n, e).ok())??)
+            }
+            "EC" => {
+                let (algorithm, length) = match text("crv")? {
+                    "P-256" => (Algorithm::ES256, 32),
+                    "P-384" => (Algorithm::ES384, 48),
+                    _ => return None,
+                };
+                let (x, y) = (coordinate(text("x")?, length)?, coordinate(text("y")?, length)?);
+                (vec![algorithm], DecodingKey::from_ec_components(x, y).ok()?)
+            }
+            "OKP" if text("crv")? == "Ed25519" => {
+                (vec![Algorithm::EdDSA], DecodingKey::from_ed_components(coordinate(text("x")?, 32)?).ok()?)
+            }
+            _ => return None,
+        };
+        let algorithms = match jwk.get("alg") {
+            None => algorithms,
+            Some(alg) => {
+                let own = Algorithm::parse(alg.as_str()?).filter(|own| algorithms.contains(own))?;
+                vec![own]
+            }
+        };
+        let kid = match jwk.get("kid") {
+            None => None,
+            Some(kid) => Some(kid.as_str()?.into()),
+        };
+        Some(Self { kid, algorithms: algorithms.into(), key })
+    }
+}
+
+/// RFC 7517 §4.3: a key with `key_ops` verifies only if it says so.
+fn is_for_something_else(key_ops: &Value) -> bool {
+    !key_ops.as_array().is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
+}
+
+fn coordinate(text: &str, length: usize) -> Option<&str> {
+    (URL_SAFE_NO_PAD.decode(text).ok()?.len() == length).then_some(text)
+}
+
+fn bits(number: &[u8]) -> usize {
+    let first = number.iter().position(|byte| *byte != 0);
+    first.map_or(0, |first| (number.len() - first) * 8 - number[first].leading_zeros() as usize)
+}
+
+/// Odd, more than 1, at most 64 bits.
+fn is_exponent(bytes: &[u8]) -> bool {
+    (2..=64).contains(&bits(bytes)) && bytes.last().is_some_and(|last| last % 2 == 1)
+}

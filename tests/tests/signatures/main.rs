@@ -1,0 +1,118 @@
+//! Wycheproof's JSON Web Signature vectors, held against the stage that verifies signatures.
+//!
+//! Most payloads are no claims, so nothing after the signature is asked. What is left out is listed with its reason;
+//! everything else gets the verdict that the vectors expect. The counts go to standard output (see them with
+//! `--nocapture`).
+#![allow(clippy::print_stdout, reason = "the counts are what this test is run for")]
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use faregate_core::jwt::{Algorithm, KeySet, SignedToken};
+use faregate_tests::vectors;
+use serde::Deserialize;
+use serde_json::Value;
+
+const VECTORS: &str = "jwt-wycheproof.json";
+
+#[derive(Deserialize)]
+struct File {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    name: String,
+    verify_key: Value,
+    verify_key_is: String,
+    tests: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    id: u64,
+    /// Compact, or an object for the JSON serialisation.
+    #[serde(alias = "jwe")]
+    token: Value,
+    expect: String,
+    #[serde(default)]
+    suspect: Value,
+}
+
+#[test]
+fn every_signature_gets_the_verdict_that_it_should() {
+    let file: Option<File> = vectors(VECTORS).expect("the vectors as they are known here");
+    let Some(file) = file else {
+        println!("{VECTORS} is absent (FAREGATE_VECTORS names its folder): nothing was run");
+        return;
+    };
+    let mut aside: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let mut right = 0;
+    for group in &file.groups {
+        for case in &group.tests {
+            if let Some(reason) = left_out(group, case) {
+                *aside.entry(reason).or_default() += 1;
+            } else if verifies(group, case) == should_verify(group, case) {
+                right += 1;
+            } else {
+                wrong.push(format!("{}/{}: verifies should be {}", group.name, case.id, should_verify(group, case)));
+            }
+        }
+    }
+    println!("{right} as expected, {} not, left out: {aside:?}", wrong.len());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(right > 400, "{right} of the vectors are known to apply");
+}
+
+fn left_out(group: &Group, case: &Case) -> Option<&'static str> {
+    let alg = group.verify_key["alg"].as_str().unwrap_or_default();
+    let is_jwks = group.verify_key_is == "jwks";
+    let is_symmetric = |key: &Value| key["kty"] == "oct";
+    let has_symmetric = group.verify_key["keys"].as_array().is_some_and(|keys| keys.iter().any(is_symmetric));
+    if !case.suspect.is_null() && case.suspect != false {
+        Some("the row contradicts itself")
+    } else if alg == "ES521" && case.expect == "valid" {
+        Some("ES512 is not supported")
+    } else if group.name.contains("roca") {
+        Some("ROCA keys are not looked for")
+    } else if is_jwks && has_symmetric {
+        Some("a set with symmetric keys, which are never read from one")
+    } else if is_named_otherwise(alg, case) {
+        Some("PS384 under a PS256 key")
+    } else {
+        None
+    }
+}
+
+/// What is encrypted is no signed token, however good it is.
+fn should_verify(group: &Group, case: &Case) -> bool {
+    case.expect == "valid" && !group.name.contains("jwe_")
+}
+
+/// The key says PS256, the token PS384, and the row that it is valid.
+fn is_named_otherwise(alg: &str, case: &Case) -> bool {
+    let header = case.token.as_str().and_then(|token| URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok());
+    let header: Option<Value> = header.and_then(|header| serde_json::from_slice(&header).ok());
+    alg == "PS256" && case.expect == "valid" && header.is_some_and(|header| header["alg"] == "PS384")
+}
+
+fn verifies(group: &Group, case: &Case) -> bool {
+    // The JSON serialisation is no bearer token.
+    let Some(token) = case.token.as_str() else { return false };
+    let Ok(token) = SignedToken::parse(token.as_bytes()) else { return false };
+    let key = &group.verify_key;
+    let (keys, allowed) = if key["kty"] == "oct" {
+        let Some(secret) = key["k"].as_str().and_then(|secret| URL_SAFE_NO_PAD.decode(secret).ok()) else {
+            return false;
+        };
+        // The document says of a secret which algorithms it is for.
+        let Some(algorithm) = key["alg"].as_str().and_then(Algorithm::parse) else { return false };
+        (KeySet::from_secret(&secret), vec![algorithm])
+    } else {
+        let set = if group.verify_key_is == "jwks" { key.clone() } else { serde_json::json!({"keys": [key]}) };
+        let Ok(keys) = KeySet::from_value(&set) else { return false };
+        (keys, Algorithm::ASYMMETRIC.to_vec())
+    };
+    keys.verify(&token, &allowed).is_ok()
+}
