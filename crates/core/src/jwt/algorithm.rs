@@ -92,7 +92,7 @@ impl Algorithm {
         }
     }
 
-    pub(super) fn library(self) -> jsonwebtoken::Algorithm {
+    pub(super) fn of_jsonwebtoken(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::RS256 => jsonwebtoken::Algorithm::RS256,
             Self::RS384 => jsonwebtoken::Algorithm::RS384,

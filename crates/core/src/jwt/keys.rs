@@ -103,8 +103,12 @@ impl KeySet {
         let mut known = false;
         for key in self.keys.iter().filter(fits) {
             known = true;
-            let verified =
-                jsonwebtoken::crypto::verify(token.signature, token.message.as_bytes(), &key.key, algorithm.library());
+            let verified = jsonwebtoken::crypto::verify(
+                token.signature,
+                token.message.as_bytes(),
+                &key.key,
+                algorithm.of_jsonwebtoken(),
+            );
             if matches!(verified, Ok(true)) {
                 return Ok(());
             }
