@@ -4,13 +4,16 @@
 //! a mistake in one field hides none in another. What fits is deserialised and compiled, which resolves the
 //! references and checks what no schema can say.
 
+mod remainder;
 mod schema;
 
 pub use schema::{document_schema, entry_schema};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+
+use self::remainder::Remainder;
 
 use crate::{
     diagnostic::{Diagnostic, Report, Severity, codes, nearest},
@@ -45,6 +48,7 @@ pub struct Checked {
 #[must_use]
 pub fn check(entries: &[Entry], options: CheckOptions, mut report: Report) -> Checked {
     let mut document = Document::default();
+    let mut remainders: BTreeMap<(Kind, String), Remainder> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for entry in entries {
         let mut place = report.entry(entry.kind.as_str(), &entry.id);
@@ -53,42 +57,54 @@ pub fn check(entries: &[Entry], options: CheckOptions, mut report: Report) -> Ch
         }
         let mistaken = schema::check_entry(entry, &mut place);
         if mistaken.is_empty() {
-            deserialise(entry, &mut document, &mut report);
-        } else {
-            deserialise_rest(entry, &mistaken, &mut document);
+            if let Err(error) = deserialise(entry, &mut document) {
+                report.entry(entry.kind.as_str(), &entry.id).error(codes::INVALID_VALUE, error);
+            }
+        } else if let Some(remainder) = deserialise_remainder(entry, mistaken, &mut document) {
+            remainders.insert((entry.kind, entry.id.clone()), remainder);
         }
     }
-    check_secrets(&document.settings, options, &mut report);
-    check_regexes(&document, &mut report);
+    let mut further = Report::default();
+    check_secrets(&document.settings, options, &mut further);
+    check_regexes(&document, &mut further);
     keep_known_references(entries, &mut document);
-    let compiled = Snapshot::compile(&document, &mut report).is_some();
+    let compiled = Snapshot::compile(&document, &mut further).is_some();
+    for found in further.into_diagnostics() {
+        match Kind::parse(&found.kind).and_then(|kind| remainders.get(&(kind, found.id.clone()))) {
+            Some(remainder) => report.extend(remainder.as_of_entry(found)),
+            None => report.extend([found]),
+        }
+    }
     let document = (compiled && !report.has_errors()).then(|| RawDocument::from_entries(entries));
     Checked { diagnostics: report.into_diagnostics(), document }
 }
 
-fn deserialise(entry: &Entry, document: &mut Document, report: &mut Report) {
+/// Adds an entry to the document.
+fn deserialise(entry: &Entry, document: &mut Document) -> Result<(), serde_json::Error> {
     let fields = with_id(entry);
-    let result = match entry.kind {
-        Kind::Settings => serde_json::from_value::<Settings>(fields).map(|settings| document.settings = settings),
-        Kind::Backend => serde_json::from_value::<Backend>(fields).map(|backend| document.backends.push(backend)),
-        Kind::Route => serde_json::from_value::<Route>(fields).map(|route| document.routes.push(route)),
-    };
-    if let Err(error) = result {
-        report.entry(entry.kind.as_str(), &entry.id).error(codes::INVALID_VALUE, error);
+    match entry.kind {
+        Kind::Settings => document.settings = serde_json::from_value::<Settings>(fields)?,
+        Kind::Backend => document.backends.push(serde_json::from_value::<Backend>(fields)?),
+        Kind::Route => document.routes.push(serde_json::from_value::<Route>(fields)?),
     }
+    Ok(())
 }
 
-/// Takes what is left of an entry whose `mistaken` members are reported already, so that its other members are
-/// compiled, too, and all of its mistakes come at once. An entry that cannot stand without them is left out.
-fn deserialise_rest(entry: &Entry, mistaken: &BTreeSet<String>, document: &mut Document) {
-    const NEEDED: [&str; 5] = ["authenticate", "forward", "respond", "redirect", "targets"];
-    if mistaken.iter().any(|member| member.is_empty() || NEEDED.contains(&member.as_str())) {
-        return;
+/// Adds what is left of an entry without its `mistaken` parts, which are reported already; `None` where nothing
+/// that makes sense is left.
+fn deserialise_remainder(entry: &Entry, mistaken: BTreeSet<String>, document: &mut Document) -> Option<Remainder> {
+    let mut remainder = Remainder::of(entry, mistaken);
+    loop {
+        // What is left may lack a part that it cannot be without: then it goes, too.
+        let mut unsaid = Report::default();
+        let mistaken = schema::check_entry(&remainder.entry, &mut unsaid.entry("", ""));
+        if mistaken.is_empty() {
+            break;
+        }
+        remainder = remainder.narrowed(entry, &mistaken)?;
     }
-    let mut rest = entry.clone();
-    rest.fields.retain(|name, _| !mistaken.contains(name));
-    // What still does not fit is reported already.
-    deserialise(&rest, document, &mut Report::default());
+    deserialise(&remainder.entry, document).ok()?;
+    Some(remainder)
 }
 
 fn with_id(entry: &Entry) -> Value {

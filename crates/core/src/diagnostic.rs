@@ -130,6 +130,11 @@ impl Report {
         self.diagnostics.is_empty()
     }
 
+    /// Adds findings.
+    pub fn extend(&mut self, findings: impl IntoIterator<Item = Diagnostic>) {
+        self.diagnostics.extend(findings);
+    }
+
     /// The findings, in the order in which they were found.
     #[must_use]
     pub fn into_diagnostics(self) -> Vec<Diagnostic> {
@@ -170,13 +175,10 @@ impl Place<'_> {
         self.report.len()
     }
 
-    /// The members of this entry in which findings after the first `before` lie; an empty name for the entry
-    /// itself.
+    /// The JSON Pointers of the findings after the first `before`.
     #[must_use]
-    pub fn members_since(&self, before: usize) -> BTreeSet<String> {
-        let found = self.report.diagnostics.iter().skip(before);
-        let member = |found: &Diagnostic| found.pointer.split('/').nth(1).unwrap_or_default().replace("~1", "/");
-        found.map(member).map(|member| member.replace("~0", "~")).collect()
+    pub fn pointers_since(&self, before: usize) -> BTreeSet<String> {
+        self.report.diagnostics.iter().skip(before).map(|found| found.pointer.clone()).collect()
     }
 
     /// Reports an error here.

@@ -37,16 +37,23 @@ async fn side_work_ends_before_the_next_invocation_is_asked_for() {
 async fn the_backends_time_is_bounded_and_each_bound_is_a_504() {
     // A port that takes connections and never answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", silent.local_addr().expect("an address"));
-    for (timeouts, timeout_ms) in [(json!({"response_ms": 60}), 0), (json!({"response_ms": 0}), 60)] {
+    let address = silent.local_addr().expect("an address");
+    for (scheme, timeouts, timeout_ms, cause) in [
+        ("http", json!({"response_ms": 60}), 0, "no response headers in time"),
+        ("http", json!({"response_ms": 0}), 60, "no response headers in time"),
+        // To connect means TLS, too, and nobody says hello.
+        ("https", json!({"connect_ms": 60, "response_ms": 0}), 0, "no connection in time"),
+    ] {
         let document = json!({
-            "backends": [{"id": "b", "targets": [{"url": url}], "timeouts": timeouts}],
+            "backends": [{"id": "b", "targets": [{"url": format!("{scheme}://{address}")}], "timeouts": timeouts}],
             "routes": [{"id": "r", "authenticate": "anonymous", "forward": {"backend": "b", "timeout_ms": timeout_ms}}],
         });
         let stack = Stack::start(&document).await.expect("a stack");
         let answer = stack.send(get("/")).await.expect("an answer");
         assert_eq!(answer.status.as_u16(), 504);
         assert_eq!(answer.json::<serde_json::Value>().expect("a problem")["code"], "backend_timeout");
+        stack.driver().wait_until_idle().await.expect("idle");
+        assert!(stack.driver().log_lines().iter().any(|line| line.text.contains(cause)), "{timeouts}");
     }
 }
 

@@ -38,8 +38,7 @@ fn validator(kind: Kind) -> Option<&'static Validator> {
     VALIDATORS[kind as usize].get_or_init(compile).as_ref()
 }
 
-/// Reports everything in an entry that does not fit the schema; yields the members in which something does not,
-/// an empty name for the entry itself.
+/// Reports everything in an entry that does not fit the schema; yields the JSON Pointers of what does not.
 pub(super) fn check_entry(entry: &Entry, place: &mut Place<'_>) -> BTreeSet<String> {
     let before = place.report_len();
     let value = super::with_id(entry);
@@ -51,7 +50,7 @@ pub(super) fn check_entry(entry: &Entry, place: &mut Place<'_>) -> BTreeSet<Stri
     for error in validator.iter_errors(&value).filter(|error| !error.instance().is_null()) {
         report(&error, place);
     }
-    place.members_since(before)
+    place.pointers_since(before)
 }
 
 /// Reports every null: an empty `hosts:` must not mean any host.

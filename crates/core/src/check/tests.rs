@@ -108,7 +108,7 @@ fn all_mistakes_come_at_once_and_none_twice() {
         .push(json!({"id": "Bad", "authenticate": "anonymous", "respond": {"status": 700}}));
     let found = findings(&file);
     let places: Vec<_> = found.iter().map(|(place, _)| place.as_str()).collect();
-    assert_eq!(places, ["backend/orders/targets", "route/orders/priorty", "route/Bad/respond/status"]);
+    assert_eq!(places, ["backend/orders/targets", "route/orders/priorty", "route/Bad/respond/status", "route/Bad/id"]);
     file["backends"]
         .as_array_mut()
         .expect("backends")
@@ -119,6 +119,57 @@ fn all_mistakes_come_at_once_and_none_twice() {
     assert!(places.contains(&"backend/typo/targets/0/url".to_owned()), "{places:?}");
     assert!(places.contains(&"route/orders/hosts/0".to_owned()), "{places:?}");
     assert!(places.contains(&"route/orders/forward/backend".to_owned()), "{places:?}");
+}
+
+#[test]
+fn a_mistake_in_a_field_hides_none_beside_it_or_below() {
+    let mut file = file();
+    file["backends"][0]["targets"] = json!([7, {"url": "ftp://x"}, {"weight": 1}, {"url": "https://a/#b"}]);
+    file["routes"] = json!([
+        {
+            "id": "all",
+            "hosts": ["a:80", 7, "b:80"],
+            "match": [{"path": {"prefix": 7}}, {"path": {"prefix": "a"}}],
+            "authenticate": {"any_of": [7, {"api_key": {"header": "host", "scheme": 7}}]},
+            "cors": {"allow_origins": ["null"], "max_age_seconds": "x"},
+            "forward": {"backend": "nowhere", "timeout_ms": "x", "path": "strip_prefix"},
+        },
+        {"id": "two", "authenticate": "nobody", "hosts": ["a:80"], "respond": {"status": "x"}, "redirect": {}},
+        {"id": "needs", "match": [{"path": {"prefix": "a"}}], "forward": {"timeout_ms": 1}},
+        {"id": "follows", "match": [{"path": {"exact": 7}}], "authenticate": "anonymous",
+         "forward": {"backend": "orders", "path": {"replace": "/{id}"}}},
+    ]);
+    let mut places: Vec<_> = findings(&file).into_iter().map(|(place, _)| place).collect();
+    places.sort();
+    assert_eq!(
+        places,
+        [
+            "backend/orders/targets/0",
+            "backend/orders/targets/1/url",
+            "backend/orders/targets/2",
+            "backend/orders/targets/3/url",
+            "route/all/authenticate/any_of/0",
+            "route/all/authenticate/any_of/1/api_key/header",
+            "route/all/authenticate/any_of/1/api_key/scheme",
+            "route/all/cors/allow_origins/0",
+            "route/all/cors/max_age_seconds",
+            "route/all/forward/backend",
+            "route/all/forward/timeout_ms",
+            "route/all/hosts/0",
+            "route/all/hosts/1",
+            "route/all/hosts/2",
+            "route/all/match/0/path/prefix",
+            "route/all/match/1/path/prefix",
+            "route/follows/match/0/path/exact",
+            "route/needs",
+            "route/needs/forward",
+            "route/needs/match/0/path/prefix",
+            "route/two",
+            "route/two/authenticate",
+            "route/two/hosts/0",
+            "route/two/respond/status",
+        ]
+    );
 }
 
 #[test]
@@ -133,7 +184,7 @@ fn a_hint_names_what_was_probably_meant() {
         .into_iter()
         .filter_map(|found| found.hint)
         .collect();
-    assert_eq!(hints, ["did you mean `api_key`?"]);
+    assert_eq!(hints, ["did you mean `api_key`?", "did you mean `orders`?"]);
     let mistyped = json!({"routes": [{"id": "r", "authenticate": "anonymous", "respond": {}, "priorty": 1}]});
     let entries: Vec<_> =
         entries_of_file(&mistyped, &mut Report::default()).into_iter().map(|(_, entry)| entry).collect();
