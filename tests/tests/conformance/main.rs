@@ -21,6 +21,7 @@ use faregate_tests::{binary, target_folder, vectors};
 use report::Report;
 
 const VECTORS: &str = "gateway-api-httproute.json";
+const README: &str = include_str!("../../../README.md");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_httproute_case_passes_or_is_not_applicable_for_a_reason() {
@@ -45,4 +46,5 @@ async fn every_httproute_case_passes_or_is_not_applicable_for_a_reason() {
     let cases: usize = file.suites.iter().map(|suite| suite.cases.len()).sum();
     assert_eq!(report.total().cases(), cases, "every case has a verdict");
     assert_eq!(report.total().failed, 0, "cases failed, see the table");
+    assert!(README.contains(&report.table()), "the README shows another table:\n{}", report.table());
 }

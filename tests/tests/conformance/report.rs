@@ -83,8 +83,8 @@ impl Report {
         self.scopes.iter().map(|(_, tally)| *tally).fold(Tally::default(), Tally::plus)
     }
 
-    /// The table, the reasons and the failures.
-    pub(crate) fn markdown(&self) -> String {
+    /// The counts by scope.
+    pub(crate) fn table(&self) -> String {
         let mut text =
             String::from("| scope | suites | passed | failed | not applicable |\n| --- | --- | --- | --- | --- |\n");
         let total = ("**all**".to_owned(), self.total());
@@ -92,6 +92,12 @@ impl Report {
             let Tally { suites, passed, failed, not_applicable } = tally;
             let _ = writeln!(text, "| {scope} | {suites} | {passed} | {failed} | {not_applicable} |");
         }
+        text
+    }
+
+    /// The table, the reasons and the failures.
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = self.table();
         text.push_str("\nNot applicable:\n\n");
         for (reason, (cases, suites)) in &self.reasons {
             let suites: Vec<&str> = suites.iter().map(String::as_str).collect();

@@ -53,8 +53,9 @@ impl Remainder {
     /// A finding of the remainder as one of the entry; `None` where it only follows from what was taken out.
     pub(super) fn as_of_entry(&self, mut found: Diagnostic) -> Option<Diagnostic> {
         found.pointer = self.original(&found.pointer);
-        let holds_taken =
-            |taken: &String| taken.strip_prefix(&*found.pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let holds_taken = |taken: &String| {
+            taken.strip_prefix(&*found.pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         let is_about_path = ["/forward/path", "/redirect/path"].iter().any(|path| found.pointer.starts_with(path));
         // A rewrite is checked against the paths that match.
         let follows_from_match = is_about_path && self.taken.iter().any(|taken| taken.starts_with("/match"));
