@@ -179,8 +179,10 @@ routes:
         let expected = [
             (1, 13, "unknown_field"),
             (2, 1, "unknown_field"),
+            (5, 22, "invalid_value"),
             (5, 69, "wrong_type"),
             (6, 5, "missing_field"),
+            (10, 25, "unknown_reference"),
             (10, 28, "unknown_field"),
             (11, 5, "missing_field"),
             (15, 25, "unknown_reference"),
