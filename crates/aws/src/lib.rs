@@ -14,4 +14,4 @@ mod ssm_secrets;
 pub use config::{AwsConfig, Patience};
 pub use config_store::DynamoConfigStore;
 pub use key_store::DynamoKeyStore;
-pub use ssm_secrets::{NAMES_MAX, NEGATIVE_TTL, SsmSecrets, TTL};
+pub use ssm_secrets::{NAMES_MAX, NEGATIVE_TTL, REFRESH_TTL, SsmSecrets, TTL};

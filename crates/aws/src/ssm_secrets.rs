@@ -19,6 +19,8 @@ use crate::{AwsConfig, errors::describe};
 
 /// How long a value is used before it is read again.
 pub const TTL: Duration = Duration::from_secs(5 * 60);
+/// How long a value is used although it did not do.
+pub const REFRESH_TTL: Duration = Duration::from_secs(30);
 /// How long a failure is remembered.
 pub const NEGATIVE_TTL: Duration = Duration::from_secs(10);
 /// How many names are remembered.
@@ -50,10 +52,11 @@ impl SsmSecrets {
         Self { client: Client::new(config.sdk()), clock, allow_inline, slots }
     }
 
-    async fn read_parameter(&self, name: &str) -> Result<SecretValue, SecretError> {
+    /// The value as it was read within `ttl`, or else as it is now.
+    async fn read_parameter(&self, name: &str, ttl: Duration) -> Result<SecretValue, SecretError> {
         let slot = self.slot(name);
         let mut remembered = slot.lock().await;
-        if let Some(known) = remembered.as_ref().filter(|known| known.counts(self.clock.now())) {
+        if let Some(known) = remembered.as_ref().filter(|known| known.counts(self.clock.now(), ttl)) {
             return known.value.clone();
         }
         // Forgotten first: a read that is given up must not leave the old value behind.
@@ -78,8 +81,8 @@ impl SsmSecrets {
 }
 
 impl Remembered {
-    fn counts(&self, now: Timestamp) -> bool {
-        let ttl = if self.value.is_ok() { TTL } else { NEGATIVE_TTL };
+    fn counts(&self, now: Timestamp, ttl: Duration) -> bool {
+        let ttl = if self.value.is_ok() { ttl } else { NEGATIVE_TTL };
         // A clock that was set back says nothing about the age.
         self.at <= now && now.since(self.at) < ttl
     }
@@ -94,8 +97,18 @@ impl std::fmt::Debug for SsmSecrets {
 #[async_trait]
 impl Secrets for SsmSecrets {
     async fn read(&self, reference: &SecretRef) -> Result<SecretValue, SecretError> {
+        self.read_within(reference, TTL).await
+    }
+
+    async fn refresh(&self, reference: &SecretRef) -> Result<SecretValue, SecretError> {
+        self.read_within(reference, REFRESH_TTL).await
+    }
+}
+
+impl SsmSecrets {
+    async fn read_within(&self, reference: &SecretRef, ttl: Duration) -> Result<SecretValue, SecretError> {
         match reference {
-            SecretRef::Ssm(name) => self.read_parameter(name).await,
+            SecretRef::Ssm(name) => self.read_parameter(name, ttl).await,
             SecretRef::Inline(_) if !self.allow_inline => Err(SecretError::InlineForbidden),
             SecretRef::Inline(value) => {
                 SecretValue::new(value.as_bytes()).ok_or_else(|| SecretError::Empty(reference.name().to_owned()))

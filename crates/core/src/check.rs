@@ -16,9 +16,10 @@ use serde_json::Value;
 use self::remainder::Remainder;
 
 use crate::{
-    diagnostic::{Diagnostic, Report, Severity, codes, nearest},
+    diagnostic::{Diagnostic, Place, Report, Severity, codes, nearest},
     document::{
-        Backend, Document, Entry, Kind, MatchEntry, PathMatch, RawDocument, Route, SETTINGS_ID, Settings, check_id,
+        Backend, Document, Entry, Issuer, Jwks, Kind, MatchEntry, PathMatch, RawDocument, Route, SETTINGS_ID, Settings,
+        check_id,
     },
     policy::edge::EDGE_SECRET_BYTES_MIN,
     secret::SecretRef,
@@ -65,7 +66,7 @@ pub fn check(entries: &[Entry], options: CheckOptions, mut report: Report) -> Ch
         }
     }
     let mut further = Report::default();
-    check_secrets(&document.settings, options, &mut further);
+    check_secrets(&document, options, &mut further);
     check_regexes(&document, &mut further);
     keep_known_references(entries, &mut document);
     let compiled = Snapshot::compile(&document, &mut further).is_some();
@@ -84,6 +85,7 @@ fn deserialise(entry: &Entry, document: &mut Document) -> Result<(), serde_json:
     let fields = with_id(entry);
     match entry.kind {
         Kind::Settings => document.settings = serde_json::from_value::<Settings>(fields)?,
+        Kind::Issuer => document.issuers.push(serde_json::from_value::<Issuer>(fields)?),
         Kind::Backend => document.backends.push(serde_json::from_value::<Backend>(fields)?),
         Kind::Route => document.routes.push(serde_json::from_value::<Route>(fields)?),
     }
@@ -117,6 +119,11 @@ fn with_id(entry: &Entry) -> Value {
 
 /// A backend with a mistake of its own is there all the same: no route's reference to it is a second mistake.
 fn keep_known_references(entries: &[Entry], document: &mut Document) {
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::Issuer) {
+        if !document.issuers.iter().any(|issuer| issuer.id == entry.id) && check_id(&entry.id).is_ok() {
+            document.issuers.push(stand_in_issuer(&entry.id));
+        }
+    }
     for entry in entries.iter().filter(|entry| entry.kind == Kind::Backend) {
         if !document.backends.iter().any(|backend| backend.id == entry.id) && check_id(&entry.id).is_ok() {
             let target = crate::document::Target { url: "http://unknown.invalid".to_owned(), weight: 1 };
@@ -126,31 +133,62 @@ fn keep_known_references(entries: &[Entry], document: &mut Document) {
     }
 }
 
-fn check_secrets(settings: &Settings, options: CheckOptions, report: &mut Report) {
-    let Some(edge) = &settings.edge else { return };
-    for (index, value) in edge.secret.values.iter().enumerate() {
+/// An issuer without mistakes, of which nobody has a token.
+fn stand_in_issuer(id: &str) -> Issuer {
+    Issuer {
+        id: id.to_owned(),
+        description: String::new(),
+        issuer: format!("https://unknown.invalid/{id}"),
+        audiences: vec!["unknown".to_owned()],
+        algorithms: Vec::new(),
+        jwks: Some(Jwks::Url("https://unknown.invalid".to_owned())),
+        secret: None,
+        introspection: None,
+        leeway_seconds: 0,
+        consumer_claim: "sub".to_owned(),
+        plan_claim: String::new(),
+        scopes_claim: String::new(),
+        groups_claim: String::new(),
+    }
+}
+
+fn check_secrets(document: &Document, options: CheckOptions, report: &mut Report) {
+    for (index, value) in document.settings.edge.iter().flat_map(|edge| &edge.secret.values).enumerate() {
         let mut place = report.entry(Kind::Settings.as_str(), SETTINGS_ID);
         let mut place = place.at("edge");
-        let mut place = place.at("secret");
-        let mut place = place.item("values", index);
-        match value {
-            SecretRef::Inline(_) if !options.allow_inline_secrets => place.error_with_hint(
-                codes::INVALID_VALUE,
-                "a secret cannot stand in the document",
-                "put it into SSM and write { ssm: NAME }",
-            ),
-            SecretRef::Ssm(name) if name.is_empty() => place.error(codes::INVALID_VALUE, "a parameter has a name"),
-            SecretRef::Inline(value) if value.len() < EDGE_SECRET_BYTES_MIN => {
-                place.error(codes::INVALID_VALUE, format!("an edge secret has at least {EDGE_SECRET_BYTES_MIN} bytes"));
-            }
-            SecretRef::Inline(_) | SecretRef::Ssm(_) => {}
+        check_secret(value, EDGE_SECRET_BYTES_MIN, options, &mut place.at("secret").item("values", index));
+    }
+    for issuer in &document.issuers {
+        let mut place = report.entry(Kind::Issuer.as_str(), &issuer.id);
+        if let Some(secret) = &issuer.secret {
+            check_secret(secret, issuer.secret_bytes_min(), options, &mut place.at("secret"));
         }
+        if let Some(introspection) = &issuer.introspection {
+            let mut place = place.at("introspection");
+            check_secret(&introspection.client.secret, 1, options, &mut place.item("client", "secret"));
+        }
+    }
+}
+
+fn check_secret(secret: &SecretRef, bytes_min: usize, options: CheckOptions, place: &mut Place<'_>) {
+    match secret {
+        SecretRef::Inline(_) if !options.allow_inline_secrets => place.error_with_hint(
+            codes::INVALID_VALUE,
+            "a secret cannot stand in the document",
+            "put it into SSM and write { ssm: NAME }",
+        ),
+        SecretRef::Ssm(name) if name.is_empty() => place.error(codes::INVALID_VALUE, "a parameter has a name"),
+        SecretRef::Inline(value) if value.len() < bytes_min => {
+            place.error(codes::INVALID_VALUE, format!("this secret has at least {bytes_min} bytes"));
+        }
+        SecretRef::Inline(_) | SecretRef::Ssm(_) => {}
     }
 }
 
 fn check_regexes(document: &Document, report: &mut Report) {
     let entries = document.routes.iter().flat_map(|route| route.r#match.iter().flatten());
-    let total: usize = entries.flat_map(regexes).map(compiled_size).sum();
+    let of_claims = document.routes.iter().flat_map(|route| route.authorize.regexes());
+    let total: usize = entries.flat_map(regexes).chain(of_claims).map(compiled_size).sum();
     if total > REGEX_BYTES_TOTAL_MAX {
         let message = format!("all regexes together compile to {total} bytes; {REGEX_BYTES_TOTAL_MAX} are allowed");
         report.entry(Kind::Settings.as_str(), SETTINGS_ID).error(codes::TOO_MANY, message);
@@ -197,7 +235,7 @@ pub fn entries_of_file(file: &Value, report: &mut Report) -> Vec<(String, Entry)
         _ => {
             report
                 .entry("document", "")
-                .error(codes::WRONG_TYPE, "a document is a mapping of settings, backends and routes");
+                .error(codes::WRONG_TYPE, "a document is a mapping of settings, issuers, backends and routes");
             return entries;
         }
     };

@@ -7,12 +7,15 @@
 mod backend;
 pub mod choice;
 mod id;
+mod issuer;
 mod matching;
 mod route;
 mod settings;
 
 pub use backend::{Backend, Target, Timeouts};
 pub use id::{InvalidId, check_id};
+pub(crate) use issuer::https_url;
+pub use issuer::{Introspection, IntrospectionClient, Issuer, Jwks, is_trustworthy};
 pub use matching::{HeaderMatch, MatchEntry, PathMatch, QueryMatch};
 pub use route::Route;
 pub use settings::Settings;
@@ -26,6 +29,8 @@ use serde_json::{Map, Value};
 pub enum Kind {
     /// The one entry `gateway` with what holds for the gateway as a whole.
     Settings,
+    /// Who vouches for tokens.
+    Issuer,
     /// A named service that requests are forwarded to.
     Backend,
     /// What to match, who may call, and what to do.
@@ -34,13 +39,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which entries depend on each other.
-    pub const ALL: [Self; 3] = [Self::Settings, Self::Backend, Self::Route];
+    pub const ALL: [Self; 4] = [Self::Settings, Self::Issuer, Self::Backend, Self::Route];
 
     /// The word in the `kind` attribute.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Settings => "settings",
+            Self::Issuer => "issuer",
             Self::Backend => "backend",
             Self::Route => "route",
         }
@@ -51,6 +57,7 @@ impl Kind {
     pub fn section(self) -> &'static str {
         match self {
             Self::Settings => "settings",
+            Self::Issuer => "issuers",
             Self::Backend => "backends",
             Self::Route => "routes",
         }
@@ -84,6 +91,8 @@ pub struct Entry {
 pub struct Document {
     /// What holds for the gateway as a whole.
     pub settings: Settings,
+    /// Who vouches for tokens.
+    pub issuers: Vec<Issuer>,
     /// Named services that requests are forwarded to.
     pub backends: Vec<Backend>,
     /// What to match, who may call, and what to do.
@@ -97,6 +106,9 @@ pub struct Document {
 pub struct RawDocument {
     /// The settings entry without its id.
     pub settings: Map<String, Value>,
+    /// The issuers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<Map<String, Value>>,
     /// The backends.
     pub backends: Vec<Map<String, Value>>,
     /// The routes.
@@ -112,13 +124,14 @@ impl RawDocument {
         let mut document = Self::default();
         for entry in sorted {
             let mut fields = entry.fields.clone();
+            if entry.kind != Kind::Settings {
+                fields.insert("id".to_owned(), Value::String(entry.id.clone()));
+            }
             match entry.kind {
                 Kind::Settings => document.settings = fields,
-                Kind::Backend | Kind::Route => {
-                    fields.insert("id".to_owned(), Value::String(entry.id.clone()));
-                    let section = if entry.kind == Kind::Route { &mut document.routes } else { &mut document.backends };
-                    section.push(fields);
-                }
+                Kind::Issuer => document.issuers.push(fields),
+                Kind::Backend => document.backends.push(fields),
+                Kind::Route => document.routes.push(fields),
             }
         }
         document
@@ -131,7 +144,7 @@ impl RawDocument {
         if !self.settings.is_empty() {
             entries.push(Entry { kind: Kind::Settings, id: SETTINGS_ID.to_owned(), fields: self.settings });
         }
-        let sections = [(Kind::Backend, self.backends), (Kind::Route, self.routes)];
+        let sections = [(Kind::Issuer, self.issuers), (Kind::Backend, self.backends), (Kind::Route, self.routes)];
         for (kind, section) in sections {
             for mut fields in section {
                 if let Some(Value::String(id)) = fields.remove("id") {

@@ -18,3 +18,6 @@ pub mod problem;
 pub mod secret;
 pub mod snapshot;
 pub mod time;
+
+/// Longest name of a consumer in bytes, whatever proves it.
+pub const CONSUMER_BYTES_MAX: usize = 256;

@@ -15,6 +15,7 @@ mod tree;
 pub use conditions::Conditions;
 pub use explain::{Miss, Verdict};
 pub use host::{HostPattern, InvalidHost, canonical as canonical_host};
+pub(crate) use pattern::compile_regex;
 pub use pattern::{Captures, InvalidPattern, PathPattern};
 
 use std::{collections::HashMap, sync::Arc};

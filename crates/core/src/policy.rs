@@ -7,10 +7,14 @@
 pub mod access;
 pub mod api_key;
 pub mod authenticate;
+pub mod authorize;
 pub mod cors;
+pub mod credential;
 pub mod edge;
 pub mod forward;
+pub mod forward_auth;
 pub mod headers;
+pub mod jwt;
 pub mod path_rewrite;
 pub mod redirect;
 pub mod respond;

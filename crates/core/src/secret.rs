@@ -51,6 +51,12 @@ impl SecretValue {
         self.0.len()
     }
 
+    /// The bytes, for the one thing that they are for.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Compares in a time that depends on the lengths only.
     #[must_use]
     pub fn matches(&self, presented: &[u8]) -> bool {

@@ -10,10 +10,12 @@ use url::Url;
 use crate::{
     document::Timeouts,
     forwarding::IdentityHeaders,
+    jwt::IssuerPolicy,
     matcher::{Entry, Match, MatchRequest, Matcher},
     policy::{
         access::AccessPolicy,
         authenticate::AuthenticatePolicy,
+        authorize::AuthorizePolicy,
         cors::CorsPolicy,
         edge::EdgePolicy,
         forward::{ForwardPolicy, draw_by_weight},
@@ -27,6 +29,8 @@ use crate::{
 pub struct Snapshot {
     /// What holds for the gateway as a whole.
     pub settings: SettingsPolicy,
+    /// Who vouches for tokens.
+    pub issuers: Box<[Arc<IssuerPolicy>]>,
     /// The backends.
     pub backends: Box<[BackendPolicy]>,
     /// The routes that are enabled.
@@ -91,6 +95,8 @@ pub struct RoutePolicy {
     pub access: AccessPolicy,
     /// Who may call.
     pub authenticate: AuthenticatePolicy,
+    /// What a caller needs besides a credential.
+    pub authorize: AuthorizePolicy,
     /// Cross-origin access.
     pub cors: Option<CorsPolicy>,
     /// What to do.

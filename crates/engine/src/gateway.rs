@@ -3,8 +3,11 @@
 mod access;
 mod authenticate;
 mod authorise;
+mod bounded;
+mod caller;
 mod dressing;
 mod edge;
+mod fetch;
 mod forward;
 mod key_cache;
 mod limit;
@@ -13,10 +16,11 @@ mod recorder;
 mod route;
 mod side_work;
 mod snapshots;
+mod tokens;
 mod trace;
 
-pub use authenticate::Caller;
 pub use authorise::Clearance;
+pub use caller::{Caller, Evidence, Proof};
 pub use limit::Admission;
 pub use recorder::RecordedBody;
 pub use side_work::SideWork;
@@ -41,7 +45,12 @@ use faregate_core::{
 use futures_util::FutureExt;
 use http::Response;
 
-use self::{dressing::Dressing, key_cache::KeyCache, recorder::Recorder, snapshots::Snapshots};
+use self::{
+    authenticate::{Authenticator, Presented},
+    dressing::Dressing,
+    recorder::Recorder,
+    snapshots::Snapshots,
+};
 use crate::{
     body::{self, Body},
     ports::{Clock, KeyStore, Outbound, Random, Secrets, SnapshotStore, Telemetry},
@@ -100,7 +109,7 @@ pub struct Handled {
 pub struct Gateway {
     ports: Ports,
     snapshots: Arc<Snapshots>,
-    keys: KeyCache,
+    authenticator: Authenticator,
     answered: AtomicBool,
 }
 
@@ -109,8 +118,8 @@ impl Gateway {
     #[must_use]
     pub fn new(ports: Ports) -> Self {
         let snapshots = Arc::new(Snapshots::new(&ports));
-        let keys = KeyCache::new(&ports);
-        Self { ports, snapshots, keys, answered: AtomicBool::new(false) }
+        let authenticator = Authenticator::new(&ports);
+        Self { ports, snapshots, authenticator, answered: AtomicBool::new(false) }
     }
 
     /// Loads the snapshot ahead of the first request, for at most `limit`; the first request tries again.
@@ -187,7 +196,9 @@ impl Gateway {
 
         // 5. authenticate: from headers without any client-sent copy of an identity header.
         let headers = access::clean_headers(&parts, &loaded.snapshot);
-        let caller = authenticate::check(route, &headers, parts.uri.query(), &self.keys).await?;
+        let (peer, version) = (&incoming.peer, loaded.head.version);
+        let presented = Presented { parts: &parts, headers: &headers, peer, client: &client, version };
+        let caller = self.authenticator.check(route, presented, side_work).await?;
         recorder.caller(&caller);
         dressing.caller(&caller);
 

@@ -7,7 +7,9 @@ mod gateway {
     mod credentials;
     mod edge;
     mod forwarding;
+    mod identities;
     mod order;
     mod records;
     mod snapshots;
+    mod tokens;
 }

@@ -3,3 +3,4 @@
 pub mod contract;
 pub mod driver;
 pub mod dynamodb;
+pub mod issuer;

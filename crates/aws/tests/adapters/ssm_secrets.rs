@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use faregate_aws::{AwsConfig, NAMES_MAX, NEGATIVE_TTL, Patience, SsmSecrets, TTL};
+use faregate_aws::{AwsConfig, NAMES_MAX, NEGATIVE_TTL, Patience, REFRESH_TTL, SsmSecrets, TTL};
 use faregate_core::secret::SecretRef;
 use faregate_engine::{
     fakes::{FakeClock, FakeSecrets},
@@ -93,6 +93,24 @@ async fn a_value_is_used_for_five_minutes_of_wall_time() {
     assert_eq!(ssm.reads("/faregate/a", "old").await, Ok(true));
     assert_eq!(ssm.server.requests().len(), 1);
     ssm.clock.freeze_for(Duration::from_millis(1));
+    assert_eq!(ssm.reads("/faregate/a", "new").await, Ok(true));
+    assert_eq!(ssm.server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_value_that_did_not_do_is_read_anew_every_thirty_seconds() {
+    let ssm = Ssm::start(false).await;
+    let refresh = async |value: &str| {
+        let reference = SecretRef::Ssm("/faregate/a".to_owned());
+        ssm.secrets.refresh(&reference).await.expect("a value").matches(value.as_bytes())
+    };
+    ssm.server.set("/faregate/a", "old");
+    assert_eq!(ssm.reads("/faregate/a", "old").await, Ok(true));
+    ssm.server.set("/faregate/a", "new");
+    ssm.clock.advance(REFRESH_TTL - Duration::from_millis(1));
+    assert!(refresh("old").await);
+    ssm.clock.advance(Duration::from_millis(1));
+    assert!(refresh("new").await);
     assert_eq!(ssm.reads("/faregate/a", "new").await, Ok(true));
     assert_eq!(ssm.server.requests().len(), 2);
 }

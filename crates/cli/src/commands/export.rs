@@ -86,10 +86,14 @@ fn entries(stored: &[StoredEntry]) -> Result<Vec<Entry>, CliError> {
 }
 
 fn document(entries: &[Entry]) -> Value {
-    let RawDocument { settings, backends, routes } = RawDocument::from_entries(entries);
+    let RawDocument { settings, issuers, backends, routes } = RawDocument::from_entries(entries);
     let list = |section: Vec<Map<String, Value>>| section.into_iter().map(Value::Object).collect::<Value>();
-    let sections =
-        [(Kind::Settings, Value::Object(settings)), (Kind::Backend, list(backends)), (Kind::Route, list(routes))];
+    let sections = [
+        (Kind::Settings, Value::Object(settings)),
+        (Kind::Issuer, list(issuers)),
+        (Kind::Backend, list(backends)),
+        (Kind::Route, list(routes)),
+    ];
     let is_empty = |section: &Value| *section == Value::Array(Vec::new()) || *section == Value::Object(Map::new());
     let sections = sections.into_iter().filter(|(_, section)| !is_empty(section));
     sections.map(|(kind, section)| (kind.section().to_owned(), section)).collect()

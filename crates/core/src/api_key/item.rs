@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::time::Timestamp;
+use crate::{jwt::is_scope, time::Timestamp};
 
 /// What an API key proves, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,12 @@ pub struct KeyItem {
     pub expires_at: Option<Timestamp>,
     /// The routes that it works on; `None` is all, an empty list none.
     pub routes: Option<Box<[Box<str>]>>,
+    /// What the key is good for.
+    pub scopes: Box<[Box<str>]>,
+    /// The groups of its consumer.
+    pub groups: Box<[Box<str>]>,
+    /// Whatever else its owner noted, for backends.
+    pub metadata: Map<String, Value>,
 }
 
 /// Why an item is not believed (401; the cause goes to the record).
@@ -27,6 +33,9 @@ pub enum InvalidKeyItem {
     /// A consumer that could be mistaken for another kind's.
     #[error("the key item's consumer is empty, too long or has a colon")]
     Consumer,
+    /// A scope that is none (RFC 6749 §3.3).
+    #[error("the key item has a scope that is none")]
+    Scopes,
 }
 
 /// The attributes as the table has them.
@@ -42,6 +51,12 @@ struct Attributes {
     expires_at: Option<u64>,
     #[serde(default, deserialize_with = "present")]
     routes: Option<Vec<String>>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
     #[serde(rename = "name", default, deserialize_with = "present")]
     _name: Option<String>,
     #[serde(rename = "created_at", default, deserialize_with = "present")]
@@ -59,7 +74,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 
 impl KeyItem {
     /// Longest consumer in bytes.
-    pub const CONSUMER_BYTES_MAX: usize = 256;
+    pub const CONSUMER_BYTES_MAX: usize = crate::CONSUMER_BYTES_MAX;
 
     /// Reads an item, wholly or not at all.
     ///
@@ -73,11 +88,18 @@ impl KeyItem {
         if consumer.is_empty() || consumer.len() > Self::CONSUMER_BYTES_MAX || consumer.contains(':') {
             return Err(InvalidKeyItem::Consumer);
         }
+        if !attributes.scopes.iter().all(|scope| is_scope(scope)) {
+            return Err(InvalidKeyItem::Scopes);
+        }
+        let boxed = |list: Vec<String>| list.into_iter().map(Into::into).collect();
         Ok(Self {
             consumer: consumer.into(),
             enabled: attributes.enabled,
             expires_at: attributes.expires_at.map(Timestamp::from_seconds),
-            routes: attributes.routes.map(|routes| routes.into_iter().map(Into::into).collect()),
+            routes: attributes.routes.map(boxed),
+            scopes: boxed(attributes.scopes),
+            groups: boxed(attributes.groups),
+            metadata: attributes.metadata,
         })
     }
 
@@ -116,7 +138,7 @@ mod tests {
         #[test]
         fn any_attributes_at_all_are_an_item_or_a_refusal(
             attributes in prop::collection::btree_map(
-                select(vec!["key_hash", "consumer", "enabled", "expires_at", "routes", "name", "created_at", "plan"]),
+                select(vec!["key_hash", "consumer", "enabled", "expires_at", "routes", "name", "created_at", "plan", "scopes", "groups", "metadata"]),
                 prop_oneof![
                     Just(Value::Null),
                     any::<bool>().prop_map(Value::from),
@@ -159,6 +181,10 @@ mod tests {
             json!({"key_hash": "00", "consumer": "acme", "expires_at": null}),
             json!({"key_hash": "00", "consumer": "acme", "plan": "gold"}),
             json!({"key_hash": "00", "consumer": "acme", "enable": false}),
+            json!({"key_hash": "00", "consumer": "acme", "scopes": "read"}),
+            json!({"key_hash": "00", "consumer": "acme", "scopes": ["read write"]}),
+            json!({"key_hash": "00", "consumer": "acme", "groups": null}),
+            json!({"key_hash": "00", "consumer": "acme", "metadata": []}),
         ] {
             assert!(decode(attributes.clone()).is_err(), "{attributes}");
         }

@@ -102,14 +102,20 @@ fn drop_nulls(value: &mut Value, pointer: &str, dropped: &mut BTreeMap<String, B
 
 /// Puts harmless values where an entry cannot be without one, its absence being reported already.
 fn stand_in(kind: Kind, fields: &mut Map<String, Value>, mistaken: &BTreeSet<String>) {
+    let is_mistaken = |name: &&str| mistaken.iter().any(|pointer| pointer.split('/').nth(1) == Some(name));
     let mut put = |name: &str, value: Value| _ = fields.entry(name).or_insert(value);
     match kind {
         Kind::Settings => {}
+        Kind::Issuer => {
+            put("issuer", json!("https://unknown.invalid"));
+            if ["jwks", "secret", "introspection"].iter().any(is_mistaken) {
+                put("jwks", json!({ "url": "https://unknown.invalid" }));
+            }
+        }
         Kind::Backend => put("targets", json!([{ "url": "http://unknown.invalid" }])),
         Kind::Route => {
             put("authenticate", json!("anonymous"));
-            let is_action = |name: &&str| mistaken.iter().any(|pointer| pointer.split('/').nth(1) == Some(name));
-            if ACTIONS.iter().any(is_action) && !ACTIONS.iter().any(|name| fields.contains_key(*name)) {
+            if ACTIONS.iter().any(is_mistaken) && !ACTIONS.iter().any(|name| fields.contains_key(*name)) {
                 fields.insert("respond".to_owned(), json!({}));
             }
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     diagnostic::{Place, codes, nearest},
-    document::{Backend, Document, Entry, Kind, Route, Settings},
+    document::{Backend, Document, Entry, Issuer, Kind, Route, Settings},
 };
 
 /// The JSON Schema (2020-12) of a whole file.
@@ -27,13 +27,14 @@ pub fn document_schema() -> Schema {
 pub fn entry_schema(kind: Kind) -> Schema {
     match kind {
         Kind::Settings => schema_for!(Settings),
+        Kind::Issuer => schema_for!(Issuer),
         Kind::Backend => schema_for!(Backend),
         Kind::Route => schema_for!(Route),
     }
 }
 
 fn validator(kind: Kind) -> Option<&'static Validator> {
-    static VALIDATORS: [OnceLock<Option<Validator>>; 3] = [const { OnceLock::new() }; 3];
+    static VALIDATORS: [OnceLock<Option<Validator>>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
     let compile = || jsonschema::validator_for(entry_schema(kind).as_value()).ok();
     VALIDATORS[kind as usize].get_or_init(compile).as_ref()
 }
@@ -205,6 +206,9 @@ fn branch_names(context: &[Vec<ValidationError<'static>>]) -> Vec<String> {
     for error in context.iter().flatten() {
         match error.kind() {
             ValidationErrorKind::Required { property } => names.extend(property.as_str().map(str::to_owned)),
+            ValidationErrorKind::Constant { expected_value } => {
+                names.extend(expected_value.as_str().map(str::to_owned));
+            }
             ValidationErrorKind::Enum { options } => {
                 names.extend(
                     options.as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)),

@@ -44,7 +44,21 @@ fn each_mistake_has_its_place_and_code() {
         file["routes"][0].as_object_mut().expect("a route").remove(name);
         file
     };
+    let issuer = |more: Value| {
+        let mut issuer = json!({"id": "main", "issuer": "https://auth.example.com", "audiences": ["orders"]});
+        for (name, value) in more.as_object().expect("fields") {
+            issuer[name] = value.clone();
+        }
+        json!({"issuers": [issuer]})
+    };
+    let both = |authenticate: Value| {
+        let mut file = route("authenticate", authenticate);
+        file["routes"][0]["authorize"] = json!({"scopes": {"all": ["a"]}});
+        file
+    };
     for (file, place, code) in [
+        (both(json!("anonymous")), "route/orders/authorize", "conflict"),
+        (both(json!({"any_of": ["api_key", "anonymous"]})), "route/orders/authorize", "conflict"),
         (json!({"route": []}), "document//route", "unknown_field"),
         (json!({"routes": {}}), "document//routes", "wrong_type"),
         (json!({"routes": [7]}), "document//routes/0", "wrong_type"),
@@ -81,8 +95,8 @@ fn each_mistake_has_its_place_and_code() {
         ),
         (
             route("authenticate", json!({"any_of": [{"jwt": {}}]})),
-            "route/orders/authenticate/any_of/0",
-            "invalid_value",
+            "route/orders/authenticate/any_of/0/jwt",
+            "missing_field",
         ),
         (
             route("forward", json!({"backend": "order", "path": "strip_prefix"})),
@@ -90,6 +104,31 @@ fn each_mistake_has_its_place_and_code() {
             "unknown_reference",
         ),
         (route("forward", json!({"backend": "orders", "path": "strip"})), "route/orders/forward/path", "invalid_value"),
+        (
+            route("authenticate", json!({"jwt": {"issuers": ["corp"]}})),
+            "route/orders/authenticate/jwt/issuers/0",
+            "unknown_reference",
+        ),
+        (route("authorize", json!({"scopes": {"al": []}})), "route/orders/authorize/scopes/al", "unknown_field"),
+        (issuer(json!({})), "issuer/main", "missing_field"),
+        (issuer(json!({"jwks": "discover", "secret": {"ssm": "/a"}})), "issuer/main", "conflict"),
+        (issuer(json!({"jwks": {"url": "http://keys.example.com"}})), "issuer/main/jwks/url", "invalid_value"),
+        (issuer(json!({"jwks": {"inline": {"keys": []}}})), "issuer/main/jwks/inline", "invalid_value"),
+        (issuer(json!({"jwks": "discover", "algorithms": ["HS256"]})), "issuer/main/algorithms/0", "conflict"),
+        (issuer(json!({"secret": {"ssm": "/a"}, "algorithms": ["RS256"]})), "issuer/main/algorithms/0", "conflict"),
+        (issuer(json!({"jwks": "discover", "algorithms": ["none"]})), "issuer/main/algorithms/0", "invalid_value"),
+        (
+            issuer(json!({"secret": {"inline": "0123456789abcdef0123456789abcdef"}})),
+            "issuer/main/secret",
+            "invalid_value",
+        ),
+        (issuer(json!({"jwks": "discover", "audiences": []})), "issuer/main/audiences", "missing_field"),
+        (issuer(json!({"jwks": "discover", "leeway_seconds": 301})), "issuer/main/leeway_seconds", "invalid_value"),
+        (
+            json!({"issuers": [{"id": "iam", "issuer": "a", "audiences": ["a"], "secret": {"ssm": "/a"}}]}),
+            "issuer/iam/id",
+            "invalid_value",
+        ),
         (route("cors", json!({})), "route/orders/cors", "missing_field"),
         (route("priority", json!(1.5)), "route/orders/priority", "wrong_type"),
     ] {

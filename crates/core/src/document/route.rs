@@ -4,11 +4,12 @@ use serde::Deserialize;
 
 use super::MatchEntry;
 use crate::policy::{
-    access::Access, authenticate::Authenticate, cors::Cors, forward::Forward, redirect::Redirect, respond::Respond,
+    access::Access, authenticate::Authenticate, authorize::Authorize, cors::Cors, forward::Forward, redirect::Redirect,
+    respond::Respond,
 };
 
 /// What requests to match, who may call, and what to do with them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Route {
@@ -34,6 +35,9 @@ pub struct Route {
     pub access: Access,
     /// Who may call.
     pub authenticate: Authenticate,
+    /// What a caller needs besides a credential.
+    #[serde(default)]
+    pub authorize: Authorize,
     /// Cross-origin access for browsers; absent: none.
     pub cors: Option<Cors>,
     /// Send the request to a backend.

@@ -1,6 +1,6 @@
 //! The keys of an issuer, and whether a token was signed by one of them.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
@@ -16,10 +16,9 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// Keys that can verify; those that cannot were left out.
 #[derive(Clone, Default)]
 pub struct KeySet {
-    keys: Box<[Key]>,
+    keys: Arc<[Key]>,
 }
 
-#[derive(Clone)]
 struct Key {
     kid: Option<Box<str>>,
     algorithms: Box<[Algorithm]>,
@@ -69,7 +68,7 @@ impl KeySet {
     /// [`InvalidKeySet`].
     pub fn from_value(set: &Value) -> Result<Self, InvalidKeySet> {
         let keys = set.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::Malformed)?;
-        let usable: Box<[Key]> =
+        let usable: Arc<[Key]> =
             keys.iter().take(KEYS_MAX).filter_map(Value::as_object).filter_map(Key::read).collect();
         if usable.is_empty() { Err(InvalidKeySet::Empty) } else { Ok(Self { keys: usable }) }
     }
@@ -79,7 +78,7 @@ impl KeySet {
     pub fn from_secret(secret: &[u8]) -> Self {
         let takes = |algorithm: &Algorithm| secret.len() >= algorithm.secret_bytes_min();
         let algorithms = Algorithm::SYMMETRIC.into_iter().filter(takes).collect();
-        Self { keys: Box::new([Key { kid: None, algorithms, key: DecodingKey::from_secret(secret) }]) }
+        Self { keys: Arc::new([Key { kid: None, algorithms, key: DecodingKey::from_secret(secret) }]) }
     }
 
     /// Whether a key of the set signed the token with one of the issuer's algorithms.

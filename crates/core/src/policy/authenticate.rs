@@ -1,17 +1,28 @@
 //! Phase *authenticate*: which credentials a route takes.
 
-use http::HeaderMap;
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
+
+use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 
-use super::api_key::{ApiKey, ApiKeyPolicy};
+use super::{
+    api_key::{ApiKey, ApiKeyPolicy},
+    credential::{HeaderPlace, Shape},
+    forward_auth::{ForwardAuth, ForwardAuthPolicy},
+    jwt::{Jwt, JwtPolicy},
+};
 use crate::{
     diagnostic::{Place, codes},
     document::choice,
+    jwt::IssuerPolicy,
 };
 
 /// Variants that may be written as bare names.
 #[cfg(feature = "schema")]
-const BARE_NAMES: &[&str] = &["anonymous", "api_key"];
+const BARE_NAMES: &[&str] = &["anonymous", "api_key", "iam"];
 
 /// Who may call a route. Required: `anonymous` must be written out.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -23,85 +34,226 @@ pub enum Authenticate {
     Anonymous {},
     /// Holders of an API key.
     ApiKey(ApiKey),
+    /// Holders of a token.
+    Jwt(Jwt),
+    /// Whoever signed the request for a function URL with `AWS_IAM`.
+    Iam {},
+    /// Whomever an endpoint lets pass.
+    ForwardAuth(ForwardAuth),
     /// Holders of one of several credentials.
     AnyOf(Vec<Credential>),
+    /// Holders of all of several credentials; the first says who calls.
+    AllOf(Vec<Credential>),
 }
 
 choice::choice!(Authenticate);
 
-/// One credential of `any_of`.
+/// One credential of `any_of` or `all_of`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(transform = choice::BareNames(BARE_NAMES)))]
 #[serde(remote = "Self", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Credential {
-    /// None at all; only as the last one. A credential that is present must still be good.
+    /// None at all; only as the last one of `any_of`. A credential that is present must still be good.
     Anonymous {},
     /// An API key.
     ApiKey(ApiKey),
+    /// A token.
+    Jwt(Jwt),
+    /// The signature of an `AWS_IAM` function URL.
+    Iam {},
+    /// The word of an endpoint.
+    ForwardAuth(ForwardAuth),
 }
 
 choice::choice!(Credential);
 
 /// [`Authenticate`], compiled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct AuthenticatePolicy {
     /// The credentials, in the order in which they decide who the caller is.
     pub credentials: Box<[CredentialPolicy]>,
+    /// How many of them must be there.
+    pub needed: Needed,
     /// Whether a caller without any credential passes as anonymous.
     pub anonymous: bool,
 }
 
+/// How many of a route's credentials a caller needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// One.
+    One,
+    /// Every one.
+    All,
+}
+
 /// One credential, compiled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum CredentialPolicy {
     /// An API key.
     ApiKey(ApiKeyPolicy),
+    /// A token.
+    Jwt(JwtPolicy),
+    /// The signature of an `AWS_IAM` function URL.
+    Iam,
+    /// The word of an endpoint.
+    ForwardAuth(ForwardAuthPolicy),
 }
+
+/// Finds an issuer by its id, and reports where there is none; `None`, too, for one with mistakes of its own.
+pub type ResolveIssuer<'a> = &'a dyn Fn(&str, &mut Place<'_>) -> Option<Arc<IssuerPolicy>>;
 
 impl Authenticate {
     /// Compiles the credentials.
-    pub fn compile(&self, place: &mut Place<'_>) -> AuthenticatePolicy {
+    pub fn compile(&self, place: &mut Place<'_>, resolve: ResolveIssuer<'_>) -> AuthenticatePolicy {
+        let one = |credential: Option<CredentialPolicy>| AuthenticatePolicy {
+            credentials: credential.into_iter().collect(),
+            needed: Needed::One,
+            anonymous: false,
+        };
         match self {
-            Self::Anonymous {} => AuthenticatePolicy { credentials: Box::default(), anonymous: true },
-            Self::ApiKey(key) => AuthenticatePolicy {
-                credentials: Box::new([CredentialPolicy::ApiKey(key.compile(&mut place.at("api_key")))]),
-                anonymous: false,
-            },
-            Self::AnyOf(credentials) => any_of(credentials, &mut place.at("any_of")),
+            Self::Anonymous {} => {
+                AuthenticatePolicy { credentials: Box::default(), needed: Needed::One, anonymous: true }
+            }
+            Self::ApiKey(key) => one(Some(CredentialPolicy::ApiKey(key.compile(&mut place.at("api_key"))))),
+            Self::Jwt(jwt) => one(jwt.compile(&mut place.at("jwt"), resolve).map(CredentialPolicy::Jwt)),
+            Self::Iam {} => one(Some(CredentialPolicy::Iam)),
+            Self::ForwardAuth(asked) => {
+                one(asked.compile(&mut place.at("forward_auth")).map(CredentialPolicy::ForwardAuth))
+            }
+            Self::AnyOf(credentials) => several(credentials, Needed::One, &mut place.at("any_of"), resolve),
+            Self::AllOf(credentials) => several(credentials, Needed::All, &mut place.at("all_of"), resolve),
         }
     }
 }
 
-fn any_of(credentials: &[Credential], place: &mut Place<'_>) -> AuthenticatePolicy {
-    let mut compiled = Vec::with_capacity(credentials.len());
+fn several(
+    credentials: &[Credential],
+    needed: Needed,
+    place: &mut Place<'_>,
+    resolve: ResolveIssuer<'_>,
+) -> AuthenticatePolicy {
+    let mut compiled: Vec<CredentialPolicy> = Vec::with_capacity(credentials.len());
     let mut anonymous = false;
     for (index, credential) in credentials.iter().enumerate() {
         let mut place = place.at(index);
-        match credential {
-            Credential::ApiKey(key) => compiled.push(CredentialPolicy::ApiKey(key.compile(&mut place.at("api_key")))),
-            Credential::Anonymous {} if index + 1 == credentials.len() => anonymous = true,
-            Credential::Anonymous {} => place.error(codes::CONFLICT, "`anonymous` can only be the last of any_of"),
+        let policy = match credential {
+            Credential::ApiKey(key) => Some(CredentialPolicy::ApiKey(key.compile(&mut place.at("api_key")))),
+            Credential::Jwt(jwt) => jwt.compile(&mut place.at("jwt"), resolve).map(CredentialPolicy::Jwt),
+            Credential::Iam {} => Some(CredentialPolicy::Iam),
+            Credential::ForwardAuth(asked) => {
+                let mut place = place.at("forward_auth");
+                if needed == Needed::One && asked.send.is_empty() {
+                    let message = "in any_of it is asked only of requests with a header of `send`: name one";
+                    place.at("send").error(codes::MISSING_FIELD, message);
+                }
+                let policy = asked.compile(&mut place);
+                policy
+                    .map(|policy| ForwardAuthPolicy { always: needed == Needed::All, ..policy })
+                    .map(CredentialPolicy::ForwardAuth)
+            }
+            Credential::Anonymous {} if needed == Needed::One && index + 1 == credentials.len() => {
+                anonymous = true;
+                None
+            }
+            Credential::Anonymous {} => {
+                place.error(codes::CONFLICT, "`anonymous` can only be the last of any_of");
+                None
+            }
+        };
+        let Some(mut policy) = policy else { continue };
+        for earlier in &mut compiled {
+            earlier.share_place(&mut policy, &mut place);
         }
+        compiled.push(policy);
     }
-    if compiled.is_empty() {
+    // Credentials with mistakes of their own are no missing ones.
+    if credentials.iter().all(|credential| matches!(credential, Credential::Anonymous {})) {
         place.error_with_hint(
             codes::MISSING_FIELD,
-            "any_of needs a credential",
+            "a credential is needed",
             "write `authenticate: anonymous` for a route that anybody may call",
         );
     }
-    AuthenticatePolicy { credentials: compiled.into(), anonymous }
+    let mut seen = HashSet::new();
+    for name in compiled.iter().flat_map(CredentialPolicy::proven_headers) {
+        if !seen.insert(name.clone()) {
+            place.error(codes::DUPLICATE, format!("two credentials set the header `{name}`"));
+        }
+    }
+    AuthenticatePolicy { credentials: compiled.into(), needed, anonymous }
+}
+
+impl CredentialPolicy {
+    /// The headers by which the backend gets what this proves.
+    pub fn proven_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        let (pairs, copied): (&[(HeaderName, Box<str>)], &[HeaderName]) = match self {
+            Self::ApiKey(policy) => (&policy.forward_metadata, &[]),
+            Self::Jwt(policy) => (&policy.forward_claims, &[]),
+            Self::ForwardAuth(policy) => (&[], &policy.copy),
+            Self::Iam => (&[], &[]),
+        };
+        pairs.iter().map(|(name, _)| name).chain(copied)
+    }
+
+    /// Where it stands, if in a header of its own.
+    fn place(&self) -> Option<&HeaderPlace> {
+        match self {
+            Self::ApiKey(policy) => policy.place.as_ref(),
+            Self::Jwt(policy) => Some(&policy.place),
+            Self::Iam | Self::ForwardAuth(_) => None,
+        }
+    }
+
+    /// Tells this and a later credential apart where they stand in one place.
+    fn share_place(&mut self, later: &mut Self, place: &mut Place<'_>) {
+        let is_shared = self.place().zip(later.place()).is_some_and(|(one, other)| one.is_shared_with(other));
+        let is_twice = matches!((&*self, &*later), (Self::Iam, Self::Iam));
+        match (self, later) {
+            (Self::ApiKey(key), Self::Jwt(jwt)) | (Self::Jwt(jwt), Self::ApiKey(key)) if is_shared => {
+                if jwt.issuers.iter().any(|issuer| issuer.introspects()) {
+                    let message = "an opaque token cannot be told from an API key in the same header";
+                    place.error(codes::CONFLICT, message);
+                }
+                jwt.place.shape = Shape::Token;
+                if let Some(place) = &mut key.place {
+                    place.shape = Shape::NoToken;
+                }
+            }
+            _ if is_shared || is_twice => place.error(codes::CONFLICT, "two credentials of one kind in one place"),
+            _ => {}
+        }
+    }
+
+    /// Whether the backend never sees the credential.
+    fn hides(&self) -> bool {
+        match self {
+            Self::ApiKey(policy) => policy.hide_credentials,
+            Self::Jwt(policy) => policy.hide_credentials,
+            Self::Iam | Self::ForwardAuth(_) => false,
+        }
+    }
 }
 
 impl AuthenticatePolicy {
+    /// Whether a request that no IAM principal signed may pass.
+    #[must_use]
+    pub fn passes_unsigned(&self) -> bool {
+        let is_iam = |credential: &CredentialPolicy| matches!(credential, CredentialPolicy::Iam);
+        match self.needed {
+            Needed::One => self.anonymous || !self.credentials.iter().all(is_iam),
+            Needed::All => !self.credentials.iter().any(is_iam),
+        }
+    }
+
     /// Removes the headers that carry hidden credentials.
     pub fn hide_headers(&self, headers: &mut HeaderMap) {
-        for CredentialPolicy::ApiKey(place) in &self.credentials {
-            let Some(name) = place.header.as_ref().filter(|_| place.hide_credentials) else { continue };
+        for place in self.credentials.iter().filter(|credential| credential.hides()).filter_map(CredentialPolicy::place)
+        {
             // A header with another scheme carries another credential, which is not this one's to hide.
-            if headers.get_all(name).iter().any(|value| place.key_in(value.as_bytes()).is_some()) {
-                headers.remove(name);
+            if headers.get_all(&place.name).iter().any(|value| place.credential_in(value.as_bytes()).is_some()) {
+                headers.remove(&place.name);
             }
         }
     }
@@ -110,17 +262,23 @@ impl AuthenticatePolicy {
     #[must_use]
     pub fn visible_query(&self, query: Option<&str>) -> String {
         let query = query.unwrap_or_default();
-        let places = self.credentials.iter().map(|CredentialPolicy::ApiKey(place)| place);
-        let hidden: Vec<&str> =
-            places.filter(|place| place.hide_credentials).filter_map(|place| place.query.as_deref()).collect();
+        let hidden: BTreeSet<&str> = self.credentials.iter().filter_map(hidden_parameter).collect();
         if hidden.is_empty() {
             return query.to_owned();
         }
         let is_hidden = |pair: &&str| {
             let name = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned());
-            name.is_some_and(|name| hidden.contains(&name.as_str()))
+            name.is_some_and(|name| hidden.contains(name.as_str()))
         };
         query.split('&').filter(|pair| !is_hidden(pair)).collect::<Vec<_>>().join("&")
+    }
+}
+
+/// The query parameter that carries a hidden key.
+fn hidden_parameter(credential: &CredentialPolicy) -> Option<&str> {
+    match credential {
+        CredentialPolicy::ApiKey(policy) if policy.hide_credentials => policy.query.as_deref(),
+        _ => None,
     }
 }
 
@@ -133,9 +291,11 @@ mod tests {
 
     #[test]
     fn a_bare_name_and_empty_fields_mean_the_same() {
-        for (bare, fields) in
-            [(json!("anonymous"), json!({"anonymous": {}})), (json!("api_key"), json!({"api_key": {}}))]
-        {
+        for (bare, fields) in [
+            (json!("anonymous"), json!({"anonymous": {}})),
+            (json!("iam"), json!({"iam": {}})),
+            (json!("api_key"), json!({"api_key": {}})),
+        ] {
             let bare: Authenticate = serde_json::from_value(bare).expect("a bare name");
             let fields: Authenticate = serde_json::from_value(fields).expect("fields");
             assert_eq!(bare, fields);
@@ -150,7 +310,7 @@ mod tests {
         let compile = |value| {
             let mut report = Report::default();
             let authenticate: Authenticate = serde_json::from_value(value).expect("credentials");
-            (authenticate.compile(&mut report.entry("route", "r")), report.len())
+            (authenticate.compile(&mut report.entry("route", "r"), &|_, _| None), report.len())
         };
         let (policy, mistakes) = compile(json!({"any_of": ["api_key", "anonymous"]}));
         assert!(policy.anonymous && mistakes == 0);
@@ -158,5 +318,50 @@ mod tests {
         assert_eq!(compile(json!({"any_of": ["anonymous", "api_key"]})).1, 1);
         assert_eq!(compile(json!({"any_of": ["anonymous"]})).1, 1);
         assert_eq!(compile(json!({"any_of": []})).1, 1);
+    }
+
+    #[test]
+    fn every_credential_has_a_place_of_its_own() {
+        let compile = |value| {
+            let mut report = Report::default();
+            let authenticate: Authenticate = serde_json::from_value(value).expect("credentials");
+            (authenticate.compile(&mut report.entry("route", "r"), &|_, _| None), report.into_diagnostics())
+        };
+        let bearer = json!({"api_key": {"header": "authorization", "scheme": "bearer"}});
+        let (policy, mistakes) = compile(json!({"any_of": [bearer, {"jwt": {"issuers": ["main"]}}]}));
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        let [CredentialPolicy::ApiKey(key), CredentialPolicy::Jwt(jwt)] = &*policy.credentials else { panic!("two") };
+        let key = key.place.as_ref().expect("a place");
+        for (value, is_token) in [("Bearer e30.e30.AAAA", true), ("Bearer fg_abc", false), ("Bearer a.b.c!", false)] {
+            assert_eq!(jwt.place.credential_in(value.as_bytes()).is_some(), is_token, "{value}");
+            assert_eq!(key.credential_in(value.as_bytes()).is_some(), !is_token, "{value}");
+        }
+        for (wrong, code) in [
+            (json!({"any_of": ["api_key", "api_key"]}), "conflict"),
+            (json!({"all_of": ["iam", "iam"]}), "conflict"),
+            (json!({"all_of": ["api_key", "anonymous"]}), "conflict"),
+            (
+                json!({"all_of": [{"jwt": {"issuers": ["a"], "forward_claims": {"x-a": "b"}}},
+                               {"api_key": {"forward_metadata": {"x-a": "b"}}}]}),
+                "duplicate",
+            ),
+            (
+                json!({"any_of": [{"forward_auth": {"id": "a", "url": "https://a", "consumer_header": "x-user"}}]}),
+                "missing_field",
+            ),
+            (json!({"jwt": {"issuers": []}}), "missing_field"),
+            (json!({"jwt": {"issuers": ["a"], "forward_claims": {"host": "sub"}}}), "invalid_value"),
+            (json!({"jwt": {"issuers": ["a"], "forward_claims": {"x-faregate-consumer": "sub"}}}), "invalid_value"),
+            (json!({"jwt": {"issuers": ["a"], "from": {"header": "cookie"}}}), "invalid_value"),
+            (json!({"forward_auth": {"id": "a", "url": "http://a", "consumer_header": "x-user"}}), "invalid_value"),
+            (json!({"forward_auth": {"id": "a:b", "url": "https://a", "consumer_header": "x-user"}}), "invalid_value"),
+            (
+                json!({"forward_auth": {"id": "a", "url": "https://a", "consumer_header": "x-user", "cache_seconds": 5}}),
+                "conflict",
+            ),
+        ] {
+            let found: Vec<_> = compile(wrong.clone()).1.into_iter().map(|found| found.code).collect();
+            assert_eq!(found, [code], "{wrong}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Document → snapshot, every mistake reported.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -13,8 +13,13 @@ use crate::{
     diagnostic::{Place, Report, codes},
     document::{Backend, Document, Kind, MatchEntry, Route, SETTINGS_ID, Settings, Target, check_id},
     forwarding::IdentityHeaders,
+    jwt::IssuerPolicy,
     matcher::{Candidate, Conditions, HostPattern, Matcher, PathPattern, REGEXES_PER_HOST_MAX},
+    policy::authenticate::CredentialPolicy,
 };
+
+/// The issuers by id; `None` for one with mistakes of its own.
+type Issuers<'a> = BTreeMap<&'a str, Option<Arc<IssuerPolicy>>>;
 
 impl Snapshot {
     /// Resolves and compiles a document, reporting every mistake; `None` if there is an error.
@@ -22,6 +27,11 @@ impl Snapshot {
     pub fn compile(document: &Document, report: &mut Report) -> Option<Self> {
         check_ids(document, report);
         let settings = compile_settings(&document.settings, &mut report.entry(Kind::Settings.as_str(), SETTINGS_ID));
+        let mut issuers = Issuers::new();
+        for issuer in &document.issuers {
+            let compiled = issuer.compile(&mut report.entry(Kind::Issuer.as_str(), &issuer.id));
+            issuers.insert(&issuer.id, compiled.map(Arc::new));
+        }
         let mut backends = Vec::with_capacity(document.backends.len());
         for backend in &document.backends {
             backends.push(compile_backend(backend, &mut report.entry(Kind::Backend.as_str(), &backend.id)));
@@ -32,7 +42,7 @@ impl Snapshot {
         let mut candidates = Vec::with_capacity(document.routes.len());
         for route in &document.routes {
             let mut place = report.entry(Kind::Route.as_str(), &route.id);
-            let (policy, candidate) = compile_route(route, routes.len(), &index, &mut place);
+            let (policy, candidate) = compile_route(route, routes.len(), &index, &issuers, &mut place);
             // A disabled route is checked like any other, and then matches nothing.
             if let Some(policy) = policy.filter(|_| route.enabled) {
                 routes.push(policy);
@@ -47,19 +57,24 @@ impl Snapshot {
         if report.has_errors() {
             return None;
         }
+        warn_of_iam_beside_others(&routes, report);
         let mut identity_headers = IdentityHeaders::default();
-        for name in settings.edge.iter().flat_map(|edge| edge.headers()) {
+        let of_edge = settings.edge.iter().flat_map(|edge| edge.headers());
+        let credentials = routes.iter().flat_map(|route: &RoutePolicy| &route.authenticate.credentials);
+        for name in of_edge.chain(credentials.flat_map(CredentialPolicy::proven_headers)) {
             identity_headers.insert(name);
         }
-        Some(Self { settings, backends: backends.into(), routes: routes.into(), identity_headers, matcher })
+        let issuers = issuers.into_values().flatten().collect();
+        Some(Self { settings, issuers, backends: backends.into(), routes: routes.into(), identity_headers, matcher })
     }
 }
 
 fn check_ids(document: &Document, report: &mut Report) {
+    let issuers = document.issuers.iter().map(|issuer| (Kind::Issuer, issuer.id.as_str()));
     let backends = document.backends.iter().map(|backend| (Kind::Backend, backend.id.as_str()));
     let routes = document.routes.iter().map(|route| (Kind::Route, route.id.as_str()));
     let mut seen = BTreeSet::new();
-    for (kind, id) in backends.chain(routes) {
+    for (kind, id) in issuers.chain(backends).chain(routes) {
         let mut place = report.entry(kind.as_str(), id);
         if let Err(error) = check_id(id) {
             place.at("id").error(codes::INVALID_VALUE, error);
@@ -139,6 +154,7 @@ fn compile_route(
     route: &Route,
     number: usize,
     backends: &HashMap<&str, usize>,
+    issuers: &Issuers<'_>,
     place: &mut Place<'_>,
 ) -> (Option<RoutePolicy>, Candidate) {
     let id: Arc<str> = route.id.as_str().into();
@@ -146,10 +162,22 @@ fn compile_route(
     let patterns: Vec<PathPattern> = entries.0;
     let hosts = compile_hosts(route.hosts.as_deref(), &mut place.at("hosts"));
     let action = compile_action(route, &patterns, backends, place);
+    let resolve = |id: &str, place: &mut Place<'_>| match issuers.get(id) {
+        Some(issuer) => issuer.clone(),
+        None => {
+            unknown("issuer", id, issuers.keys().copied(), place);
+            None
+        }
+    };
+    let authenticate = route.authenticate.compile(&mut place.at("authenticate"), &resolve);
+    if authenticate.anonymous && !route.authorize.is_empty() {
+        place.at("authorize").error(codes::CONFLICT, "an anonymous caller has nothing that could be authorised");
+    }
     let policy = RoutePolicy {
         id: Arc::clone(&id),
         access: route.access.compile(&mut place.at("access")),
-        authenticate: route.authenticate.compile(&mut place.at("authenticate")),
+        authenticate,
+        authorize: route.authorize.compile(&mut place.at("authorize")),
         cors: route.cors.as_ref().map(|cors| cors.compile(&mut place.at("cors"))),
         action: match action {
             Some(action) => action,
@@ -219,7 +247,7 @@ fn compile_action(
             let resolve = |id: &str, place: &mut Place<'_>| {
                 let found = backends.get(id).copied();
                 if found.is_none() {
-                    unknown_backend(id, backends, place);
+                    unknown("backend", id, backends.keys().copied(), place);
                 }
                 found
             };
@@ -238,9 +266,22 @@ fn compile_action(
     }
 }
 
-fn unknown_backend(id: &str, backends: &HashMap<&str, usize>, place: &mut Place<'_>) {
-    let message = format!("unknown backend `{id}`");
-    match crate::diagnostic::nearest(id, backends.keys().copied()) {
+/// An `AWS_IAM` function URL refuses every request that is not signed, whatever its route.
+fn warn_of_iam_beside_others(routes: &[RoutePolicy], report: &mut Report) {
+    let signed = routes.iter().find(|route| !route.authenticate.passes_unsigned());
+    let unsigned = routes.iter().find(|route| route.authenticate.passes_unsigned());
+    if let (Some(signed), Some(unsigned)) = (signed, unsigned) {
+        let message = format!(
+            "`iam` needs a function URL with AuthType AWS_IAM, which lets no unsigned request through to route `{}`",
+            unsigned.id
+        );
+        report.entry(Kind::Route.as_str(), &signed.id).at("authenticate").warning(codes::CONFLICT, message);
+    }
+}
+
+fn unknown<'a>(what: &str, id: &str, known: impl Iterator<Item = &'a str>, place: &mut Place<'_>) {
+    let message = format!("unknown {what} `{id}`");
+    match crate::diagnostic::nearest(id, known) {
         Some(near) => place.error_with_hint(codes::UNKNOWN_REFERENCE, message, format!("did you mean `{near}`?")),
         None => place.error(codes::UNKNOWN_REFERENCE, message),
     }

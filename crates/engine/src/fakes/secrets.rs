@@ -58,4 +58,8 @@ impl Secrets for FakeSecrets {
         };
         SecretValue::new(value).ok_or_else(|| SecretError::Empty(reference.name().to_owned()))
     }
+
+    async fn refresh(&self, reference: &SecretRef) -> Result<SecretValue, SecretError> {
+        self.read(reference).await
+    }
 }

@@ -6,7 +6,7 @@ use faregate_core::{
 };
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 
-use super::{authenticate::Caller, edge::Client, route::Matched, snapshots::Loaded};
+use super::{caller::Caller, edge::Client, route::Matched, snapshots::Loaded};
 use crate::body::{Body, empty, full};
 
 /// Headers that answers get whatever came of the request, collected while it is decided.
@@ -32,7 +32,7 @@ impl Dressing {
 
     /// The answer is for this caller, and for no cache in between unless it says so.
     pub(super) fn caller(&mut self, caller: &Caller) {
-        self.private = *caller != Caller::Anonymous;
+        self.private = !caller.is_anonymous();
     }
 
     /// The answer was decided by this snapshot.

@@ -13,7 +13,7 @@ use faregate_core::{
 };
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 
-use super::{Ports, authenticate::Caller, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace};
+use super::{Ports, caller::Caller, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace};
 use crate::{
     body::Body,
     ports::{OutboundError, OutboundLimits, OutboundRequest},

@@ -1,18 +1,15 @@
 //! API keys in memory, for a bounded time and in bounded space.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use faregate_core::{
     api_key::{KeyHash, KeyItem},
     time::Timestamp,
 };
-use lru::LruCache;
 
-use super::Ports;
+use serde_json::Value;
+
+use super::{Ports, bounded::Bounded};
 use crate::ports::{Clock, KeyStore, Metric, StoreError, Telemetry};
 
 /// How long a key that works is believed: the bound on revocation.
@@ -20,9 +17,11 @@ pub(super) const HIT_AGE_MAX: Duration = Duration::from_secs(60);
 /// How long a key that does not work is remembered.
 pub(super) const MISS_AGE_MAX: Duration = Duration::from_secs(10);
 /// How many keys of each sort are remembered.
-pub(super) const KEYS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("10,000 is not zero");
+pub(super) const KEYS_MAX: usize = 10_000;
 /// How many bytes of items are remembered.
 pub(super) const ITEM_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How many bytes of refusals are remembered.
+pub(super) const MISS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Why a key proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +37,8 @@ pub(super) struct KeyCache {
     store: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<dyn Telemetry>,
-    hits: Mutex<Hits>,
-    misses: Mutex<LruCache<KeyHash, (Timestamp, Arc<str>)>>,
-}
-
-struct Hits {
-    items: LruCache<KeyHash, (Timestamp, Arc<KeyItem>)>,
-    bytes: usize,
+    hits: Bounded<KeyHash, (Timestamp, Arc<KeyItem>)>,
+    misses: Bounded<KeyHash, (Timestamp, Arc<str>)>,
 }
 
 impl KeyCache {
@@ -53,9 +47,8 @@ impl KeyCache {
             store: Arc::clone(&ports.keys),
             clock: Arc::clone(&ports.clock),
             telemetry: Arc::clone(&ports.telemetry),
-            // Unbounded only in name: a bounded one would reserve its whole table at the start.
-            hits: Mutex::new(Hits { items: LruCache::unbounded(), bytes: 0 }),
-            misses: Mutex::new(LruCache::unbounded()),
+            hits: Bounded::new(KEYS_MAX, ITEM_BYTES_MAX),
+            misses: Bounded::new(KEYS_MAX, MISS_BYTES_MAX),
         }
     }
 
@@ -84,35 +77,23 @@ impl KeyCache {
     }
 
     fn hit(&self, hash: &KeyHash, now: Timestamp) -> Option<Arc<KeyItem>> {
-        let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, item) = hits.items.get(hash)?;
-        (fresh(*since, now, HIT_AGE_MAX)).then(|| Arc::clone(item))
+        let (since, item) = self.hits.get(hash)?;
+        fresh(since, now, HIT_AGE_MAX).then_some(item)
     }
 
     fn miss(&self, hash: &KeyHash, now: Timestamp) -> Option<Arc<str>> {
-        let mut misses = self.misses.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, cause) = misses.get(hash)?;
-        (fresh(*since, now, MISS_AGE_MAX)).then(|| Arc::clone(cause))
+        let (since, cause) = self.misses.get(hash)?;
+        fresh(since, now, MISS_AGE_MAX).then_some(cause)
     }
 
     fn remember_hit(&self, hash: &KeyHash, now: Timestamp, item: &Arc<KeyItem>) {
-        let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
-        hits.bytes += size_of(item);
-        if let Some((_, (_, replaced))) = hits.items.push(hash.clone(), (now, Arc::clone(item))) {
-            hits.bytes -= size_of(&replaced);
-        }
-        while hits.items.len() > KEYS_MAX.get() || hits.bytes > ITEM_BYTES_MAX {
-            let Some((_, (_, evicted))) = hits.items.pop_lru() else { break };
-            hits.bytes -= size_of(&evicted);
-        }
+        self.hits.put(hash.clone(), (now, Arc::clone(item)), size_of(item));
     }
 
     fn remember_miss(&self, hash: &KeyHash, now: Timestamp, cause: &str) -> KeyError {
-        let mut misses = self.misses.lock().unwrap_or_else(PoisonError::into_inner);
-        misses.put(hash.clone(), (now, cause.chars().take(200).collect::<String>().into()));
-        while misses.len() > KEYS_MAX.get() {
-            misses.pop_lru();
-        }
+        let short: Arc<str> = cause.chars().take(200).collect::<String>().into();
+        let bytes = 100 + short.len();
+        self.misses.put(hash.clone(), (now, short), bytes);
         KeyError::Refused(cause.to_owned())
     }
 }
@@ -134,6 +115,8 @@ fn usable(item: Arc<KeyItem>, now: Timestamp) -> Result<Arc<KeyItem>, KeyError> 
 
 /// What an item takes in memory, roughly.
 fn size_of(item: &KeyItem) -> usize {
-    let routes = item.routes.iter().flatten().map(|route| route.len() + 16).sum::<usize>();
-    200 + item.consumer.len() + routes
+    let lists = item.routes.iter().flatten().chain(&item.scopes).chain(&item.groups);
+    // Metadata takes more room as a tree than as text.
+    let metadata = if item.metadata.is_empty() { 0 } else { 4 * Value::from(item.metadata.clone()).to_string().len() };
+    200 + item.consumer.len() + lists.map(|text| text.len() + 16).sum::<usize>() + metadata
 }

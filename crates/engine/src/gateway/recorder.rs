@@ -13,7 +13,7 @@ use http::{Request, response::Parts};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::{Ports, authenticate::Caller, dressing::Dressing, edge::Client, problems, snapshots::Loaded};
+use super::{Ports, caller::Caller, dressing::Dressing, edge::Client, problems, snapshots::Loaded};
 use crate::{
     body::{Body, BodyError},
     ports::{Clock, Telemetry},

@@ -8,6 +8,9 @@ use faregate_core::secret::{SecretRef, SecretValue};
 pub trait Secrets: Send + Sync {
     /// The secret's present value; an empty one is an error, never an empty secret.
     async fn read(&self, reference: &SecretRef) -> Result<SecretValue, SecretError>;
+    /// The secret's value read anew, because the present one did not do; implementations do so every 30 s at most,
+    /// and else answer as [`Secrets::read`] does.
+    async fn refresh(&self, reference: &SecretRef) -> Result<SecretValue, SecretError>;
 }
 
 /// Why a secret could not be read. Never carries the value.

@@ -21,6 +21,8 @@ pub enum Metric {
     PublishRejected,
     /// A key item that cannot be believed was met.
     KeyItemsInvalid,
+    /// An issuer's keys or answers could not be had.
+    IssuerErrors,
 }
 
 impl Metric {
@@ -32,6 +34,7 @@ impl Metric {
             Self::SnapshotRejected => "SnapshotRejected",
             Self::PublishRejected => "PublishRejected",
             Self::KeyItemsInvalid => "KeyItemsInvalid",
+            Self::IssuerErrors => "IssuerErrors",
         }
     }
 }

@@ -17,6 +17,7 @@ macro_rules! secrets_contract {
             an_empty_secret_is_an_error,
             an_absent_secret_is_unavailable_by_name,
             an_inline_secret_is_its_own_value,
+            a_refreshed_secret_is_the_same_as_a_read_one,
             no_text_carries_the_value,
         );
     };
@@ -59,6 +60,14 @@ pub async fn an_empty_secret_is_an_error(store: &dyn SecretStore) {
     assert_eq!(read.err(), Some(SecretError::Empty("/faregate/empty".to_owned())));
     let inline = store.secrets().read(&SecretRef::Inline(String::new())).await;
     assert!(matches!(inline, Err(SecretError::Empty(_))), "{inline:?}");
+}
+
+/// What does not change is the same when it is read anew.
+pub async fn a_refreshed_secret_is_the_same_as_a_read_one(store: &dyn SecretStore) {
+    store.set("/faregate/a", "value a");
+    assert!(store.secrets().read(&ssm("/faregate/a")).await.expect("a value").matches(b"value a"));
+    assert!(store.secrets().refresh(&ssm("/faregate/a")).await.expect("a value").matches(b"value a"));
+    assert!(store.secrets().refresh(&ssm("/faregate/absent")).await.is_err());
 }
 
 /// An inline secret is the value itself.

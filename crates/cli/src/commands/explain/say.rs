@@ -67,6 +67,9 @@ fn say_route(route: &RouteView, lines: &mut Lines) {
     let rules = route.access.rules.as_ref().map(|rules| format!("; {rules}")).unwrap_or_default();
     lines.add(format!("access:       {access}{rules}"));
     lines.add(format!("authenticate: {}", authenticate(&route.authenticate)));
+    for rule in &route.authorize {
+        lines.add(format!("authorize:    {rule}"));
+    }
     lines.add(format!("cors:         {}", route.cors.as_ref().map_or("none".to_owned(), Value::to_string)));
     match &route.action {
         ActionView::Respond { status } => lines.add(format!("respond:      {status}")),
@@ -89,17 +92,20 @@ fn authenticate(view: &AuthenticateView) -> String {
     if view.anonymous {
         ways.push("anonymous".to_owned());
     }
-    ways.join(", or ")
+    ways.join(if view.all_needed { ", and " } else { ", or " })
 }
 
 fn credential(view: &CredentialView) -> String {
-    let CredentialView { kind, header, scheme, query, present } = view;
+    let CredentialView { kind, header, scheme, query, issuers, endpoint, present } = view;
     let scheme = if scheme.is_empty() { String::new() } else { format!(" with scheme {scheme}") };
     let header = header.as_ref().map(|header| format!("header {header}{scheme}"));
     let query = query.as_ref().map(|query| format!("parameter {query}"));
     let places: Vec<String> = header.into_iter().chain(query).collect();
     let present = if *present { "present, not looked at" } else { "not present" };
-    format!("{kind} in {} ({present})", places.join(" or "))
+    let place = if places.is_empty() { String::new() } else { format!(" in {}", places.join(" or ")) };
+    let issuers = if issuers.is_empty() { String::new() } else { format!(" of {}", issuers.join(" or ")) };
+    let endpoint = endpoint.as_ref().map(|endpoint| format!(" by {endpoint}")).unwrap_or_default();
+    format!("{kind}{issuers}{endpoint}{place} ({present})")
 }
 
 fn key_text(key: &KeyVerdict) -> String {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use faregate_core::{
     matcher::{Entry, Match},
     policy::{
-        authenticate::{AuthenticatePolicy, CredentialPolicy},
+        authenticate::{AuthenticatePolicy, CredentialPolicy, Needed},
         cors::preflight_method,
+        credential::HeaderPlace,
     },
     snapshot::{RoutePolicy, Snapshot},
 };
@@ -90,6 +91,9 @@ pub(super) struct RouteView {
     pub(super) captures: BTreeMap<String, String>,
     pub(super) access: AccessView,
     pub(super) authenticate: AuthenticateView,
+    /// The rules that a caller must meet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) authorize: Vec<String>,
     /// As it was written.
     pub(super) cors: Option<Value>,
     pub(super) action: ActionView,
@@ -120,6 +124,8 @@ pub(super) enum AccessVerdict {
 pub(super) struct AuthenticateView {
     /// What the route takes, in the order in which they decide who the caller is.
     pub(super) credentials: Vec<CredentialView>,
+    /// Whether every one of them is needed.
+    pub(super) all_needed: bool,
     /// Whether a caller without any passes.
     pub(super) anonymous: bool,
 }
@@ -131,6 +137,12 @@ pub(super) struct CredentialView {
     pub(super) header: Option<String>,
     pub(super) scheme: String,
     pub(super) query: Option<String>,
+    /// Whose tokens it takes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) issuers: Vec<String>,
+    /// The endpoint that is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) endpoint: Option<String>,
     /// Whether the request has one, good or not.
     pub(super) present: bool,
 }
@@ -222,6 +234,7 @@ impl Explanation {
             captures: entry.pattern.names().filter_map(captured).collect(),
             access: AccessView::of(route, asked, written.field(&route.id, "access")),
             authenticate: AuthenticateView::of(&route.authenticate, asked),
+            authorize: route.authorize.rules().iter().map(ToString::to_string).collect(),
             cors: written.field(&route.id, "cors").cloned(),
             action: ActionView::of(route, snapshot, asked, path, &entry.pattern, &captures),
         });
@@ -256,24 +269,42 @@ impl AccessView {
 impl AuthenticateView {
     fn of(policy: &AuthenticatePolicy, asked: &Asked) -> Self {
         let credentials = policy.credentials.iter().map(|credential| CredentialView::of(credential, asked)).collect();
-        Self { credentials, anonymous: policy.anonymous }
+        Self { credentials, all_needed: policy.needed == Needed::All, anonymous: policy.anonymous }
     }
 }
 
 impl CredentialView {
     fn of(credential: &CredentialPolicy, asked: &Asked) -> Self {
-        let CredentialPolicy::ApiKey(policy) = credential;
-        let values = policy.header.iter().flat_map(|name| asked.headers.get_all(name));
-        let in_header = values.into_iter().any(|value| policy.key_in(value.as_bytes()).is_some());
-        let query = asked.query.as_deref().unwrap_or_default();
-        let mut parameters = url::form_urlencoded::parse(query.as_bytes());
-        let in_query = parameters.any(|(name, _)| policy.query.as_deref() == Some(&*name));
-        Self {
-            kind: "api_key",
-            header: policy.header.as_ref().map(ToString::to_string),
-            scheme: policy.scheme.to_string(),
-            query: policy.query.as_deref().map(str::to_owned),
-            present: in_header || in_query,
+        let in_header = |place: &HeaderPlace| {
+            let mut values = asked.headers.get_all(&place.name).iter();
+            values.any(|value| place.credential_in(value.as_bytes()).is_some())
+        };
+        let view = |kind, place: Option<&HeaderPlace>| Self {
+            kind,
+            header: place.map(|place| place.name.to_string()),
+            scheme: place.map(|place| place.scheme.to_string()).unwrap_or_default(),
+            query: None,
+            issuers: Vec::new(),
+            endpoint: None,
+            present: place.is_some_and(in_header),
+        };
+        match credential {
+            CredentialPolicy::ApiKey(policy) => {
+                let view = view("api_key", policy.place.as_ref());
+                let query = asked.query.as_deref().unwrap_or_default();
+                let mut parameters = url::form_urlencoded::parse(query.as_bytes());
+                let in_query = parameters.any(|(name, _)| policy.query.as_deref() == Some(&*name));
+                Self { query: policy.query.as_deref().map(str::to_owned), present: view.present || in_query, ..view }
+            }
+            CredentialPolicy::Jwt(policy) => {
+                let issuers = policy.issuers.iter().map(|issuer| issuer.id.to_string()).collect();
+                Self { issuers, ..view("jwt", Some(&policy.place)) }
+            }
+            CredentialPolicy::Iam => view("iam", None),
+            CredentialPolicy::ForwardAuth(policy) => {
+                let endpoint = Some(format!("{} at {}", policy.id, policy.url));
+                Self { endpoint, present: policy.is_present(&asked.headers), ..view("forward_auth", None) }
+            }
         }
     }
 }

@@ -32,6 +32,15 @@ pub(crate) struct Create {
     /// Let it work on no route yet
     #[arg(long)]
     no_routes: bool,
+    /// What the key is good for, for routes that ask for scopes
+    #[arg(long, value_name = "SCOPE,…", value_delimiter = ',')]
+    scopes: Option<Vec<String>>,
+    /// The groups of its consumer, for routes that ask for groups
+    #[arg(long, value_name = "GROUP,…", value_delimiter = ',')]
+    groups: Option<Vec<String>>,
+    /// A note for backends, which routes can pass on; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
+    metadata: Vec<(String, String)>,
     /// Make it switched off
     #[arg(long)]
     disabled: bool,
@@ -46,6 +55,11 @@ pub(super) struct Created {
     pub(super) item: Map<String, Value>,
     /// When it works.
     pub(super) in_effect: &'static str,
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "write NAME=VALUE".to_owned())
 }
 
 impl Create {
@@ -74,6 +88,9 @@ impl Create {
             ("enabled", Some(Value::from(!self.disabled))),
             ("expires_at", expires_at.map(|expires_at| Value::from(expires_at.as_seconds()))),
             ("routes", routes.map(Value::from)),
+            ("scopes", self.scopes.map(Value::from)),
+            ("groups", self.groups.map(Value::from)),
+            ("metadata", (!self.metadata.is_empty()).then(|| self.metadata.into_iter().collect())),
             ("name", self.name.map(Value::from)),
         ];
         let present = attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));

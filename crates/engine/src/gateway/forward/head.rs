@@ -2,12 +2,8 @@
 
 use faregate_core::forwarding::VIA;
 use http::{HeaderMap, HeaderValue, header};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::gateway::{authenticate::Caller, edge::Client};
-
-/// What is percent-encoded in an identity header: all but visible ASCII, and the percent sign itself.
-const NOT_VISIBLE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+use crate::gateway::{authenticate::visible, caller::Caller, edge::Client};
 
 /// Adds who asked whom for what, as proxies say it.
 pub(super) fn add_forwarding(headers: &mut HeaderMap, client: &Client, request_id: &str) {
@@ -27,17 +23,21 @@ pub(super) fn add_forwarding(headers: &mut HeaderMap, client: &Client, request_i
     headers.append(header::VIA, VIA);
 }
 
-/// Adds who the caller was proven to be.
+/// Adds who the caller was proven to be, and what else of that the route passes on.
 pub(super) fn add_identity(headers: &mut HeaderMap, caller: &Caller) {
-    let mut set = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(&utf8_percent_encode(value, NOT_VISIBLE).to_string()) {
+    let mut set = |name: &'static str, value: Option<HeaderValue>| {
+        if let Some(value) = value {
             headers.insert(name, value);
         }
     };
-    if let Some(consumer) = caller.consumer() {
-        set("x-faregate-consumer", consumer);
+    set("x-faregate-consumer", caller.consumer().and_then(visible));
+    set("x-faregate-credential", caller.credential().as_deref().and_then(visible));
+    set("x-faregate-plan", caller.plan().and_then(visible));
+    if !caller.scopes().is_empty() {
+        // Scopes are visible ASCII (RFC 6749 §3.3), with a blank between.
+        set("x-faregate-scopes", HeaderValue::from_str(&caller.scopes().join(" ")).ok());
     }
-    if let Some(credential) = caller.credential() {
-        set("x-faregate-credential", &credential);
+    for (name, value) in caller.proofs().iter().flat_map(|proof| &proof.headers) {
+        headers.append(name, value.clone());
     }
 }

@@ -1,0 +1,29 @@
+//! What was proved, as header values.
+
+use http::{HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value;
+
+/// What is percent-encoded in an identity header: all but visible ASCII, and the percent sign itself.
+const NOT_VISIBLE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// A text as a header's value, percent-encoded where it is not visible ASCII (SECURITY.md 10).
+pub(in crate::gateway) fn visible(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(&utf8_percent_encode(text, NOT_VISIBLE).to_string()).ok()
+}
+
+/// `{ header: name }` filled with what `find` has by that name: texts as they are, everything else as its JSON.
+pub(super) fn headers<'a>(
+    wanted: &[(HeaderName, Box<str>)],
+    find: impl Fn(&str) -> Option<&'a Value>,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let filled = |(header, name): &(HeaderName, Box<str>)| {
+        let value = match find(name)? {
+            Value::Null => return None,
+            Value::String(text) => visible(text),
+            other => visible(&other.to_string()),
+        };
+        Some((header.clone(), value?))
+    };
+    wanted.iter().filter_map(filled).collect()
+}

@@ -1,0 +1,173 @@
+//! Tokens, verified once and remembered.
+
+mod introspection;
+mod key_sets;
+
+use std::sync::Arc;
+
+use faregate_core::{
+    jwt::{Identity, InvalidClaims, IssuerPolicy, SignedToken, TOKEN_BYTES_MAX, Unverified, Verification},
+    policy::jwt::JwtPolicy,
+    time::Timestamp,
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use self::{introspection::Introspections, key_sets::KeySets};
+use super::{Ports, SideWork, bounded::Bounded};
+use crate::ports::Clock;
+
+/// How many verified tokens are remembered, and in how many bytes.
+const TOKENS_MAX: usize = 1000;
+const TOKENS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Why a token proves nothing.
+pub(super) enum Refused {
+    /// For the record only.
+    Invalid(String),
+    /// Its signature was good, and its time is over.
+    Expired,
+    /// Whoever could say does not answer.
+    Unavailable(String),
+}
+
+impl From<InvalidClaims> for Refused {
+    fn from(error: InvalidClaims) -> Self {
+        match error {
+            InvalidClaims::Expired => Self::Expired,
+            error => Self::Invalid(error.to_string()),
+        }
+    }
+}
+
+/// Verifies tokens. What was verified counts as long as the snapshot, the issuer and its keys stay as they were
+/// (SECURITY.md 8).
+pub(super) struct Tokens {
+    clock: Arc<dyn Clock>,
+    keys: Arc<KeySets>,
+    introspections: Introspections,
+    verified: Bounded<TokenKey, Verified>,
+}
+
+/// SHA-256 of the whole token, signature included, and of the compiled issuer.
+type TokenKey = ([u8; 32], [u8; 32]);
+
+#[derive(Clone)]
+struct Verified {
+    identity: Arc<Identity>,
+    /// The version of the snapshot.
+    snapshot: u64,
+    /// The version of the keys; without meaning for an introspected token.
+    keys: [u8; 32],
+    /// Until when an introspected token is not asked about again.
+    until: Timestamp,
+}
+
+impl Tokens {
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self {
+            clock: Arc::clone(&ports.clock),
+            keys: Arc::new(KeySets::new(ports)),
+            introspections: Introspections::new(ports),
+            verified: Bounded::new(TOKENS_MAX, TOKENS_BYTES_MAX),
+        }
+    }
+
+    /// Who a token proves, and by whose word.
+    pub(super) async fn verify(
+        &self,
+        policy: &JwtPolicy,
+        token: &[u8],
+        snapshot: u64,
+        side_work: &mut SideWork,
+    ) -> Result<(Arc<str>, Arc<Identity>), Refused> {
+        if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
+            return Err(Refused::Invalid("a token of impossible length".to_owned()));
+        }
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        for issuer in &policy.issuers {
+            if let Some(identity) = self.remembered(issuer, hash, snapshot, side_work).await? {
+                return Ok((Arc::clone(&issuer.id), identity));
+            }
+        }
+        let read = SignedToken::parse(token).and_then(|signed| Ok((signed.claims()?, signed)));
+        let iss = read.as_ref().ok().and_then(|(claims, _)| claims.get("iss")).and_then(Value::as_str);
+        let issuer = match policy.issuer_of(iss) {
+            Some(issuer) => issuer,
+            None => {
+                let cause = read.err().map_or("no issuer of this route".to_owned(), |error| error.to_string());
+                return Err(Refused::Invalid(cause));
+            }
+        };
+        let (identity, keys, until) = match &issuer.verification {
+            Verification::Introspection(asked) => {
+                let (identity, until) = self.introspections.ask(issuer, asked, token, hash).await?;
+                (identity, [0; 32], until)
+            }
+            Verification::Inline(_) | Verification::Remote(_) | Verification::Secret(_) => {
+                let (claims, signed) = read.map_err(|error| Refused::Invalid(error.to_string()))?;
+                let keys = self.verify_signature(issuer, &signed, side_work).await?;
+                (issuer.identify(claims, self.clock.now())?, keys, Timestamp::from_millis(u64::MAX))
+            }
+        };
+        let identity = Arc::new(identity);
+        let verified = Verified { identity: Arc::clone(&identity), snapshot, keys, until };
+        // Claims take more room as a tree than as text.
+        self.verified.put((hash, issuer.hash), verified, 500 + 4 * token.len());
+        Ok((Arc::clone(&issuer.id), identity))
+    }
+
+    /// A token that was verified before, if it still counts.
+    async fn remembered(
+        &self,
+        issuer: &Arc<IssuerPolicy>,
+        hash: [u8; 32],
+        snapshot: u64,
+        side_work: &mut SideWork,
+    ) -> Result<Option<Arc<Identity>>, Refused> {
+        let key = (hash, issuer.hash);
+        let Some(verified) = self.verified.get(&key) else { return Ok(None) };
+        let now = self.clock.now();
+        let counts = verified.snapshot == snapshot
+            && if issuer.introspects() {
+                now < verified.until
+            } else {
+                let keys = self.keys.current(issuer, side_work).await.map_err(Refused::Unavailable)?;
+                keys.version == verified.keys
+            };
+        if !counts {
+            self.verified.remove(&key);
+            return Ok(None);
+        }
+        verified.identity.check_time(now)?;
+        Ok(Some(verified.identity))
+    }
+
+    /// Verifies a signature; yields the version of the keys that did it. A token of a key that is not known, or of a
+    /// secret that was changed, is worth another look at them.
+    async fn verify_signature(
+        &self,
+        issuer: &Arc<IssuerPolicy>,
+        token: &SignedToken<'_>,
+        side_work: &mut SideWork,
+    ) -> Result<[u8; 32], Refused> {
+        let keys = self.keys.current(issuer, side_work).await.map_err(Refused::Unavailable)?;
+        let error = match keys.set.verify(token, &issuer.algorithms) {
+            Ok(()) => return Ok(keys.version),
+            Err(error) => error,
+        };
+        let may_be_newer = match error {
+            Unverified::Algorithm => false,
+            Unverified::UnknownKey => true,
+            // Without a `kid` there is no knowing whether the key is an old one.
+            Unverified::Signature => token.kid().is_none(),
+        };
+        if may_be_newer
+            && let Some(newer) = self.keys.newer(issuer, keys.version).await
+            && newer.set.verify(token, &issuer.algorithms).is_ok()
+        {
+            return Ok(newer.version);
+        }
+        Err(Refused::Invalid(error.to_string()))
+    }
+}

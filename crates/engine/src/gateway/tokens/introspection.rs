@@ -1,0 +1,137 @@
+//! Asking an issuer what a token is worth (RFC 7662).
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use faregate_core::{
+    jwt::{Identity, IntrospectionPolicy, IssuerPolicy, parse_strict},
+    secret::SecretValue,
+    time::Timestamp,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::{Refused, TokenKey};
+use crate::{
+    gateway::{
+        Ports,
+        bounded::Bounded,
+        fetch::{Fetch, Fetched, fetch},
+    },
+    ports::{Clock, Metric, Outbound, Secrets, Telemetry},
+};
+
+/// How long a refusal is remembered, and how many.
+const REFUSAL_AGE_MAX: Duration = Duration::from_secs(10);
+const REFUSALS_MAX: usize = 10_000;
+const REFUSALS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long an answer may take, and how long it may be.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Asks issuers about tokens.
+pub(super) struct Introspections {
+    outbound: Arc<dyn Outbound>,
+    secrets: Arc<dyn Secrets>,
+    clock: Arc<dyn Clock>,
+    telemetry: Arc<dyn Telemetry>,
+    refused: Bounded<TokenKey, (Timestamp, Arc<str>)>,
+}
+
+impl Introspections {
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self {
+            outbound: Arc::clone(&ports.outbound),
+            secrets: Arc::clone(&ports.secrets),
+            clock: Arc::clone(&ports.clock),
+            telemetry: Arc::clone(&ports.telemetry),
+            refused: Bounded::new(REFUSALS_MAX, REFUSALS_BYTES_MAX),
+        }
+    }
+
+    /// Who the token proves, and until when that counts.
+    pub(super) async fn ask(
+        &self,
+        issuer: &IssuerPolicy,
+        asked: &IntrospectionPolicy,
+        token: &[u8],
+        hash: [u8; 32],
+    ) -> Result<(Identity, Timestamp), Refused> {
+        let key = (hash, issuer.hash);
+        let now = self.clock.now();
+        let known = self.refused.get(&key).filter(|(at, _)| *at <= now && now.since(*at) < REFUSAL_AGE_MAX);
+        if let Some((_, cause)) = known {
+            return Err(Refused::Invalid(cause.to_string()));
+        }
+        let answer = self.answer(asked, token).await.map_err(|cause| {
+            let cause = format!("issuer {}: {cause}", issuer.id);
+            self.telemetry.metric(Metric::IssuerErrors, &cause);
+            Refused::Unavailable(cause)
+        })?;
+        let now = self.clock.now();
+        match issuer.identify_introspected(answer, now) {
+            Ok(identity) => Ok((identity, now.plus(asked.cache))),
+            Err(error) => {
+                let cause: Arc<str> = error.to_string().into();
+                self.refused.put(key, (now, Arc::clone(&cause)), 200);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The issuer's answer. A refusal of our own credentials is worth a newer secret.
+    async fn answer(
+        &self,
+        asked: &IntrospectionPolicy,
+        token: &[u8],
+    ) -> Result<serde_json::Map<String, Value>, String> {
+        let secret = self.secrets.read(&asked.client_secret).await.map_err(|error| error.to_string())?;
+        let mut answer = self.post(asked, &secret, token).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            let newer = self.secrets.refresh(&asked.client_secret).await.map_err(|error| error.to_string())?;
+            if !newer.matches(secret.expose()) {
+                answer = self.post(asked, &newer, token).await?;
+            }
+        }
+        if answer.status != StatusCode::OK {
+            return Err(format!("introspection was answered {}", answer.status.as_u16()));
+        }
+        match parse_strict(&answer.body) {
+            Ok(Value::Object(members)) => Ok(members),
+            _ => Err("the answer to introspection is no JSON object".to_owned()),
+        }
+    }
+
+    async fn post(&self, asked: &IntrospectionPolicy, secret: &SecretValue, token: &[u8]) -> Result<Fetched, String> {
+        let token = std::str::from_utf8(token).map_err(|_| "a token that is no text".to_owned())?;
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("token", token)
+            .append_pair("token_type_hint", "access_token")
+            .finish();
+        let mut basic = HeaderValue::from_str(&basic(&asked.client_id, secret)).map_err(|error| error.to_string())?;
+        basic.set_sensitive(true);
+        let headers = HeaderMap::from_iter([
+            (header::AUTHORIZATION, basic),
+            (header::ACCEPT, HeaderValue::from_static("application/json")),
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+        ]);
+        let question = Fetch {
+            method: Method::POST,
+            url: &asked.url,
+            headers,
+            body: Bytes::from(form),
+            limit: ANSWER_LIMIT,
+            bytes_max: ANSWER_BYTES_MAX,
+        };
+        fetch(&*self.outbound, question).await
+    }
+}
+
+/// HTTP Basic with both parts form-encoded (RFC 6749 §2.3.1).
+fn basic(id: &str, secret: &SecretValue) -> String {
+    let encode = |bytes: &[u8]| form_urlencoded::byte_serialize(bytes).collect::<String>();
+    let pair = format!("{}:{}", encode(id.as_bytes()), encode(secret.expose()));
+    format!("Basic {}", STANDARD.encode(pair))
+}

@@ -1,0 +1,301 @@
+//! The keys of issuers: fetched once by whoever comes first, and kept while the provider is down.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use faregate_core::{
+    document::is_trustworthy,
+    jwt::{IssuerPolicy, KeySet, KeyUrl, Verification, parse_strict},
+    secret::SecretValue,
+    time::Timestamp,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use lru::LruCache;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::{
+    gateway::{
+        Ports, SideWork,
+        fetch::{Fetch, fetch},
+    },
+    ports::{Clock, Metric, Outbound, Secrets, Telemetry},
+};
+
+/// How long a set counts at least and at most, whatever its `cache-control` says.
+const AGE_MAX: std::ops::RangeInclusive<u64> = 300..=3600;
+/// How long a set counts while the provider is down.
+const STALE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long to wait after an attempt while there are no keys, and while there are old ones.
+const RETRY_WITHOUT_KEYS: Duration = Duration::from_secs(1);
+const RETRY_WITH_KEYS: Duration = Duration::from_secs(10);
+/// How long to wait after a look for an unknown key, at first and at most.
+const UNKNOWN_PAUSE_MIN: Duration = Duration::from_secs(30);
+const UNKNOWN_PAUSE_MAX: Duration = Duration::from_secs(600);
+/// How long one of the provider's documents may take, and how long it may be.
+const FETCH_LIMIT: Duration = Duration::from_secs(2);
+const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+/// How many issuers are remembered.
+const ISSUERS_MAX: NonZeroUsize = NonZeroUsize::new(1000).expect("1,000 is not zero");
+
+/// Keys, and which ones.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    pub(super) set: KeySet,
+    /// SHA-256 of what they were read from: other keys, another version.
+    pub(super) version: [u8; 32],
+}
+
+/// The keys of every issuer.
+pub(super) struct KeySets {
+    outbound: Arc<dyn Outbound>,
+    secrets: Arc<dyn Secrets>,
+    clock: Arc<dyn Clock>,
+    telemetry: Arc<dyn Telemetry>,
+    slots: Mutex<LruCache<[u8; 32], Arc<Slot>>>,
+}
+
+/// What is known of one provider's keys.
+#[derive(Default)]
+struct Slot {
+    state: Mutex<State>,
+    /// One fetch at a time.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    held: Option<Held>,
+    attempted_at: Option<Timestamp>,
+    looked_for_unknown_at: Option<Timestamp>,
+    unknown_pause: Duration,
+}
+
+#[derive(Clone)]
+struct Held {
+    keys: Keys,
+    fetched_at: Timestamp,
+    age_max: Duration,
+}
+
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn version(&self) -> Option<[u8; 32]> {
+        self.held.as_ref().map(|held| held.keys.version)
+    }
+
+    fn may_try(&self, now: Timestamp) -> bool {
+        let pause = if self.held.is_some() { RETRY_WITH_KEYS } else { RETRY_WITHOUT_KEYS };
+        self.attempted_at.is_none_or(|at| !is_within(at, now, pause))
+    }
+}
+
+/// A time to come is no age: the clock was set back.
+fn is_within(since: Timestamp, now: Timestamp, age_max: Duration) -> bool {
+    since <= now && now.since(since) < age_max
+}
+
+impl KeySets {
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self {
+            outbound: Arc::clone(&ports.outbound),
+            secrets: Arc::clone(&ports.secrets),
+            clock: Arc::clone(&ports.clock),
+            telemetry: Arc::clone(&ports.telemetry),
+            slots: Mutex::new(LruCache::new(ISSUERS_MAX)),
+        }
+    }
+
+    /// The keys that count now; the error says why there are none.
+    pub(super) async fn current(
+        self: &Arc<Self>,
+        issuer: &Arc<IssuerPolicy>,
+        side_work: &mut SideWork,
+    ) -> Result<Keys, String> {
+        let url = match &issuer.verification {
+            Verification::Inline(set) => return Ok(Keys { set: set.clone(), version: issuer.hash }),
+            Verification::Secret(reference) => {
+                return self.secrets.read(reference).await.map(|secret| of_secret(&secret)).map_err(|e| e.to_string());
+            }
+            Verification::Remote(url) => url,
+            Verification::Introspection(_) => return Err("the issuer is asked and has no keys".to_owned()),
+        };
+        let slot = self.slot(issuer.hash);
+        let now = self.clock.now();
+        let (held, may_try) = {
+            let state = slot.state();
+            (state.held.clone(), state.may_try(now))
+        };
+        match held {
+            Some(held) if is_within(held.fetched_at, now, held.age_max) => Ok(held.keys),
+            Some(held) if is_within(held.fetched_at, now, STALE_MAX) => {
+                if may_try && is_within(held.fetched_at, now, held.age_max * 2) {
+                    let (sets, issuer, url) = (Arc::clone(self), Arc::clone(issuer), url.clone());
+                    side_work.spawn(async move { sets.refresh(&slot, &issuer, &url).await });
+                    return Ok(held.keys);
+                }
+                if may_try {
+                    // Side work was too short for this provider.
+                    self.refresh(&slot, issuer, url).await;
+                }
+                Ok(slot.state().held.clone().unwrap_or(held).keys)
+            }
+            _ => {
+                self.refresh(&slot, issuer, url).await;
+                let held = slot.state().held.clone();
+                let held = held.filter(|held| is_within(held.fetched_at, self.clock.now(), STALE_MAX));
+                held.map(|held| held.keys).ok_or_else(|| format!("the keys of issuer {} cannot be fetched", issuer.id))
+            }
+        }
+    }
+
+    /// Other keys than those of `version`, if the issuer has any by now. Asked for only so often; meanwhile tokens of
+    /// known keys do not wait.
+    pub(super) async fn newer(&self, issuer: &IssuerPolicy, version: [u8; 32]) -> Option<Keys> {
+        match &issuer.verification {
+            Verification::Secret(reference) => {
+                let keys = of_secret(&self.secrets.refresh(reference).await.ok()?);
+                (keys.version != version).then_some(keys)
+            }
+            Verification::Remote(url) => {
+                let slot = self.slot(issuer.hash);
+                let _fetching = slot.fetching.lock().await;
+                let now = self.clock.now();
+                {
+                    let mut state = slot.state();
+                    if state.version() != Some(version) {
+                        return state.held.as_ref().map(|held| held.keys.clone());
+                    }
+                    let pause = state.unknown_pause;
+                    if state.looked_for_unknown_at.is_some_and(|at| is_within(at, now, pause)) {
+                        return None;
+                    }
+                    state.looked_for_unknown_at = Some(now);
+                    state.unknown_pause = (pause * 2).clamp(UNKNOWN_PAUSE_MIN, UNKNOWN_PAUSE_MAX);
+                }
+                self.load(&slot, issuer, url).await;
+                let mut state = slot.state();
+                let keys = state.held.as_ref().filter(|held| held.keys.version != version)?.keys.clone();
+                state.unknown_pause = UNKNOWN_PAUSE_MIN;
+                Some(keys)
+            }
+            Verification::Inline(_) | Verification::Introspection(_) => None,
+        }
+    }
+
+    fn slot(&self, issuer: [u8; 32]) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.get_or_insert(issuer, Arc::default))
+    }
+
+    /// Fetches the keys, unless somebody did a moment ago.
+    async fn refresh(&self, slot: &Slot, issuer: &IssuerPolicy, url: &KeyUrl) {
+        let _fetching = slot.fetching.lock().await;
+        if slot.state().may_try(self.clock.now()) {
+            self.load(slot, issuer, url).await;
+        }
+    }
+
+    async fn load(&self, slot: &Slot, issuer: &IssuerPolicy, url: &KeyUrl) {
+        slot.state().attempted_at = Some(self.clock.now());
+        match self.fetch_keys(issuer, url).await {
+            Ok((keys, age_max)) => {
+                let fetched_at = self.clock.now();
+                slot.state().held = Some(Held { keys, fetched_at, age_max });
+            }
+            Err(cause) => self.telemetry.metric(Metric::IssuerErrors, &format!("issuer {}: {cause}", issuer.id)),
+        }
+    }
+
+    async fn fetch_keys(&self, issuer: &IssuerPolicy, url: &KeyUrl) -> Result<(Keys, Duration), String> {
+        let discovered;
+        let url = match url {
+            KeyUrl::Jwks(url) => url,
+            KeyUrl::Discovery(url) => {
+                discovered = self.discover(issuer, url).await?;
+                &discovered
+            }
+        };
+        let (headers, body) = self.document(url).await?;
+        let set = KeySet::from_jwks(&body).map_err(|error| error.to_string())?;
+        Ok((Keys { set, version: Sha256::digest(&body).into() }, age_max(&headers)))
+    }
+
+    /// The address of the keys (OpenID Connect Discovery 1.0 §4.3: the metadata must name the issuer itself).
+    async fn discover(&self, issuer: &IssuerPolicy, url: &Url) -> Result<Url, String> {
+        let (_, body) = self.document(url).await?;
+        let metadata = parse_strict(&body).map_err(|error| format!("the metadata: {error}"))?;
+        let text = |name: &str| metadata.get(name).and_then(Value::as_str);
+        if text("issuer") != Some(issuer.issuer()) {
+            return Err("the metadata is another issuer's".to_owned());
+        }
+        let url = text("jwks_uri").and_then(|url| Url::parse(url).ok()).filter(is_trustworthy);
+        url.ok_or_else(|| "the metadata has no jwks_uri over HTTPS".to_owned())
+    }
+
+    async fn document(&self, url: &Url) -> Result<(HeaderMap, Bytes), String> {
+        let accept = (header::ACCEPT, HeaderValue::from_static("application/json"));
+        let asked = Fetch {
+            method: Method::GET,
+            url,
+            headers: HeaderMap::from_iter([accept]),
+            body: Bytes::new(),
+            limit: FETCH_LIMIT,
+            bytes_max: DOCUMENT_BYTES_MAX,
+        };
+        let answer = fetch(&*self.outbound, asked).await.map_err(|cause| format!("{url}: {cause}"))?;
+        match answer.status {
+            StatusCode::OK => Ok((answer.headers, answer.body)),
+            status => Err(format!("{url} answered {}", status.as_u16())),
+        }
+    }
+}
+
+fn of_secret(secret: &SecretValue) -> Keys {
+    Keys { set: KeySet::from_secret(secret.expose()), version: Sha256::digest(secret.expose()).into() }
+}
+
+/// `max-age` (RFC 9111 §5.2.2.1) within the bounds; without one, the lower bound.
+fn age_max(headers: &HeaderMap) -> Duration {
+    let values = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let directives = values.flat_map(|value| value.split(','));
+    let seconds =
+        directives.filter_map(|directive| directive.trim().strip_prefix("max-age=")?.trim_matches('"').parse().ok());
+    let seconds = seconds.min().unwrap_or(*AGE_MAX.start());
+    Duration::from_secs(seconds.clamp(*AGE_MAX.start(), *AGE_MAX.end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{HeaderMap, HeaderValue, header};
+
+    use super::age_max;
+
+    #[test]
+    fn a_set_counts_between_five_minutes_and_an_hour() {
+        for (value, seconds) in [
+            ("max-age=600", 600),
+            ("public, max-age=600, must-revalidate", 600),
+            ("max-age=1", 300),
+            ("no-store", 300),
+            ("max-age=86400", 3600),
+            ("max-age=99999999999999999999", 300),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static(value))]);
+            assert_eq!(age_max(&headers), Duration::from_secs(seconds), "{value}");
+        }
+        assert_eq!(age_max(&HeaderMap::new()), Duration::from_secs(300));
+    }
+}

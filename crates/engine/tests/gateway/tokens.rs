@@ -1,0 +1,353 @@
+//! Tokens: signatures, keys that rotate, providers that are down, and what is remembered.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use faregate_engine::{body::full, fakes::FakeOutbound, ports::OutboundError};
+use faregate_testing::issuer::SigningKey;
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::support::{Answer, Harness, NOW, forwarding, request};
+
+const ISSUER: &str = "https://auth.example.com";
+
+/// A provider at [`ISSUER`], and a backend beside it.
+#[derive(Clone, Default)]
+struct Provider {
+    jwks: Arc<Mutex<Value>>,
+    is_down: Arc<AtomicBool>,
+}
+
+impl Provider {
+    fn of(key: &SigningKey) -> Self {
+        let provider = Self::default();
+        provider.rotate_to(key);
+        provider
+    }
+
+    fn rotate_to(&self, key: &SigningKey) {
+        *self.jwks.lock().expect("a lock") = key.jwks();
+    }
+
+    fn outbound(&self) -> FakeOutbound {
+        let provider = self.clone();
+        FakeOutbound::answering(move |request| {
+            if !request.origin.ends_with("auth.example.com") {
+                return Ok(Response::new(full("hello")));
+            }
+            if provider.is_down.load(Ordering::Relaxed) {
+                return Err(OutboundError::ConnectTimeout);
+            }
+            let body = match request.path_and_query.as_str() {
+                "/.well-known/openid-configuration" => {
+                    json!({"issuer": ISSUER, "jwks_uri": format!("{ISSUER}/keys?a=b")})
+                }
+                "/keys?a=b" => provider.jwks.lock().expect("a lock").clone(),
+                other => panic!("{other}"),
+            };
+            Ok(Response::new(full(body.to_string())))
+        })
+    }
+}
+
+fn document(issuer: Value, jwt: Value) -> Value {
+    let mut document = forwarding(json!({"authenticate": {"jwt": jwt}}));
+    document["issuers"] = json!([issuer]);
+    document
+}
+
+fn discovering() -> Value {
+    let issuer = json!({"id": "main", "issuer": ISSUER, "audiences": ["orders"], "jwks": "discover"});
+    document(issuer, json!({"issuers": ["main"], "forward_claims": {"x-user": "sub", "x-level": "level"}}))
+}
+
+fn claims() -> Value {
+    json!({"iss": ISSUER, "aud": "orders", "sub": "alice", "exp": NOW.as_seconds() + 3600, "scope": "read write", "level": 3})
+}
+
+async fn call(harness: &Harness, token: &str) -> Answer {
+    harness.send(request("GET", "https://h/", &[("authorization", &format!("Bearer {token}"))])).await
+}
+
+fn provider_calls(harness: &Harness) -> usize {
+    harness.outbound.requests().iter().filter(|request| request.origin.ends_with("auth.example.com")).count()
+}
+
+#[tokio::test]
+async fn a_token_proves_a_consumer_and_is_passed_on() {
+    for key in [SigningKey::rs256("a"), SigningKey::es256("a"), SigningKey::eddsa("a")] {
+        let key = key.expect("a key");
+        let harness = Harness::with_outbound(discovering(), Provider::of(&key).outbound()).await;
+        let token = key.token(&claims()).expect("a token");
+        let answer = call(&harness, &token).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (200, Some("private")), "{}", answer.json());
+        let sent = harness.outbound.requests().pop().expect("a request").headers;
+        for (name, value) in [
+            ("x-faregate-consumer", "main:alice"),
+            ("x-faregate-credential", "jwt:main:alice"),
+            ("x-faregate-scopes", "read write"),
+            ("x-user", "alice"),
+            ("x-level", "3"),
+            ("authorization", &format!("Bearer {token}")),
+        ] {
+            assert_eq!(sent[name], value);
+        }
+        assert_eq!(harness.last_record().consumer.as_deref(), Some("main:alice"));
+    }
+}
+
+#[tokio::test]
+async fn refusals_look_alike_but_the_expired() {
+    let key = SigningKey::es256("a").expect("a key");
+    let harness = Harness::with_outbound(discovering(), Provider::of(&key).outbound()).await;
+    let with = |name: &str, value: Value| {
+        let mut claims = claims();
+        claims[name] = value;
+        key.token(&claims).expect("a token")
+    };
+    let foreign = SigningKey::es256("a").expect("a key").token(&claims()).expect("a token");
+    let mut bodies = Vec::new();
+    for token in [
+        foreign,
+        with("iss", json!("https://other.example.com")),
+        with("aud", json!("billing")),
+        with("sub", json!(7)),
+        with("nbf", json!(NOW.as_seconds() + 61)),
+        "e30.e30.AAAA".to_owned(),
+        "opaque".to_owned(),
+        "x".repeat(17_000),
+        String::new(),
+    ] {
+        let answer = call(&harness, &token).await;
+        let (challenge, mut body) = (answer.header("www-authenticate").map(str::to_owned), answer.json());
+        body["request_id"] = Value::Null;
+        bodies.push((answer.status, challenge, body));
+    }
+    assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:?}");
+    assert_eq!(bodies[0].0, 401);
+    let expected = "Bearer realm=\"faregate\", error=\"invalid_token\", error_description=\"the token is not valid\"";
+    assert_eq!(bodies[0].1.as_deref(), Some(expected));
+
+    let answer = call(&harness, &with("exp", json!(NOW.as_seconds() - 61))).await;
+    assert_eq!((answer.status, &answer.json()["detail"]), (401, &json!("the token has expired")));
+    let answer = harness.get("https://h/").await;
+    assert_eq!(
+        (answer.code().as_str(), answer.header("www-authenticate")),
+        ("credentials_missing", Some("Bearer realm=\"faregate\""))
+    );
+}
+
+#[tokio::test]
+async fn rotated_keys_are_found_at_once_and_looked_for_only_so_often() {
+    let keys = ["a", "b", "c"].map(|kid| SigningKey::es256(kid).expect("a key"));
+    let provider = Provider::of(&keys[0]);
+    let harness = Harness::with_outbound(discovering(), provider.outbound()).await;
+    let token = |key: &SigningKey| key.token(&claims()).expect("a token");
+    assert_eq!(call(&harness, &token(&keys[0])).await.status, 200);
+    provider.rotate_to(&keys[1]);
+    assert_eq!(call(&harness, &token(&keys[1])).await.status, 200);
+    assert_eq!(provider_calls(&harness), 4);
+    // The old key is gone, and with it what it had signed.
+    assert_eq!(call(&harness, &token(&keys[0])).await.status, 401);
+    // Nobody's key: no look within 30 s, then one, then none within 60 s.
+    for (advance, calls) in [(0, 4), (29, 4), (1, 6), (59, 6), (1, 8), (119, 8), (1, 10)] {
+        harness.clock.advance(Duration::from_secs(advance));
+        assert_eq!(call(&harness, &token(&keys[2])).await.status, 401);
+        assert_eq!(provider_calls(&harness), calls, "after {advance} s");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_loses_no_token_for_a_day() {
+    let key = SigningKey::es256("a").expect("a key");
+    let provider = Provider::of(&key);
+    let harness = Harness::with_outbound(discovering(), provider.outbound()).await;
+    let token = || {
+        let claims = json!({"iss": ISSUER, "aud": "orders", "sub": "alice", "exp": NOW.as_seconds() + 1_000_000});
+        key.token(&claims).expect("a token")
+    };
+    provider.is_down.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        let answer = call(&harness, &token()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"));
+        assert!(answer.header("retry-after").is_some());
+    }
+    assert_eq!(provider_calls(&harness), 1, "one attempt a second");
+    provider.is_down.store(false, Ordering::Relaxed);
+    harness.clock.advance(Duration::from_secs(1));
+    assert_eq!(call(&harness, &token()).await.status, 200);
+
+    provider.is_down.store(true, Ordering::Relaxed);
+    harness.clock.advance(Duration::from_secs(23 * 3600));
+    assert_eq!(call(&harness, &token()).await.status, 200);
+    harness.clock.advance(Duration::from_secs(3600));
+    assert_eq!(call(&harness, &token()).await.status, 503);
+    provider.is_down.store(false, Ordering::Relaxed);
+    harness.clock.advance(Duration::from_secs(10));
+    assert_eq!(call(&harness, &token()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_hot_token_is_verified_once_and_forgotten_with_keys_snapshot_and_time() {
+    let key = SigningKey::es256("a").expect("a key");
+    let provider = Provider::of(&key);
+    let harness = Harness::with_outbound(discovering(), provider.outbound()).await;
+    let token = key.token(&claims()).expect("a token");
+    for _ in 0..3 {
+        assert_eq!(call(&harness, &token).await.status, 200);
+    }
+    assert_eq!(provider_calls(&harness), 2);
+    // Another signature over the same claims is another token.
+    let (message, _) = token.rsplit_once('.').expect("a signature");
+    assert_eq!(call(&harness, &format!("{message}.{}", "A".repeat(86))).await.status, 401);
+    // The provider takes the key back: after the set's age the first poll sees it.
+    provider.rotate_to(&SigningKey::es256("b").expect("a key"));
+    harness.clock.advance(Duration::from_secs(300));
+    assert_eq!(call(&harness, &token).await.status, 200, "the poll goes on beside this request");
+    assert_eq!(call(&harness, &token).await.status, 401);
+    provider.rotate_to(&key);
+    harness.clock.advance(Duration::from_secs(300));
+    assert_eq!(call(&harness, &token).await.status, 200, "its key is looked for");
+    harness.clock.advance(Duration::from_secs(3600));
+    assert_eq!(call(&harness, &token).await.json()["detail"], "the token has expired");
+}
+
+#[tokio::test]
+async fn an_issuer_that_changes_believes_nothing_that_it_did_before() {
+    let key = SigningKey::es256("a").expect("a key");
+    let issuer = |audience: &str| json!({"id": "main", "issuer": ISSUER, "audiences": [audience], "jwks": {"inline": key.jwks()}});
+    let harness = Harness::new(document(issuer("orders"), json!({"issuers": ["main"]}))).await;
+    let token = key.token(&claims()).expect("a token");
+    assert_eq!(call(&harness, &token).await.status, 200);
+    harness.publish(document(issuer("billing"), json!({"issuers": ["main"]}))).await;
+    harness.clock.advance(Duration::from_secs(60));
+    assert_eq!(call(&harness, &token).await.status, 401);
+}
+
+#[tokio::test]
+async fn metadata_of_another_issuer_is_no_metadata() {
+    let outbound = FakeOutbound::answering(|_| {
+        Ok(Response::new(full(
+            json!({"issuer": "https://evil.example.com", "jwks_uri": "https://evil.example.com"}).to_string(),
+        )))
+    });
+    let harness = Harness::with_outbound(discovering(), outbound).await;
+    let token = SigningKey::es256("a").expect("a key").token(&claims()).expect("a token");
+    assert_eq!(call(&harness, &token).await.status, 503);
+    assert_eq!(harness.outbound.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_shared_secret_signs_and_is_read_anew_when_it_was_changed() {
+    let (old, new) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
+    let issuer =
+        json!({"id": "partner", "issuer": "partner", "audiences": ["orders"], "secret": {"ssm": "/faregate/partner"}});
+    let harness = Harness::new(document(issuer, json!({"issuers": ["partner"]}))).await;
+    let token = |secret: &str| {
+        let claims = json!({"iss": "partner", "aud": ["x", "orders"], "sub": "p", "exp": NOW.as_seconds() + 3600});
+        SigningKey::hs256(secret.as_bytes()).expect("a key").token(&claims).expect("a token")
+    };
+    assert_eq!(call(&harness, &token(old)).await.status, 503, "the secret cannot be read");
+    harness.secrets.set("/faregate/partner", old);
+    assert_eq!(call(&harness, &token(old)).await.status, 200);
+    assert_eq!(call(&harness, &token(new)).await.status, 401);
+    harness.secrets.set("/faregate/partner", new);
+    assert_eq!(call(&harness, &token(new)).await.status, 200);
+    assert_eq!(call(&harness, &token(old)).await.status, 401);
+    harness.secrets.set("/faregate/partner", "short");
+    let short = SigningKey::hs256(b"short").expect("a key");
+    let claims = json!({"iss": "partner", "aud": "orders", "sub": "p", "exp": NOW.as_seconds() + 3600});
+    assert_eq!(call(&harness, &short.token(&claims).expect("a token")).await.status, 401);
+}
+
+fn introspecting() -> Value {
+    let client = json!({"id": "gate way", "secret": {"ssm": "/faregate/client"}});
+    let introspection = json!({"url": format!("{ISSUER}/introspect"), "client": client});
+    document(json!({"id": "opaque", "issuer": ISSUER, "introspection": introspection}), json!({"issuers": ["opaque"]}))
+}
+
+#[tokio::test]
+async fn an_opaque_token_is_asked_about_and_remembered_for_a_minute() {
+    let answer = Arc::new(Mutex::new((StatusCode::OK, json!({"active": true, "sub": "alice", "scope": "a b"}))));
+    let said = Arc::clone(&answer);
+    let outbound = FakeOutbound::answering(move |request| {
+        if request.path_and_query != "/introspect" {
+            return Ok(Response::new(full("hello")));
+        }
+        let (status, body) = said.lock().expect("a lock").clone();
+        Ok(Response::builder().status(status).body(full(body.to_string())).expect("an answer"))
+    });
+    let harness = Harness::with_outbound(introspecting(), outbound).await;
+    harness.secrets.set("/faregate/client", "s:cret");
+    let say = |status: StatusCode, body: Value| *answer.lock().expect("a lock") = (status, body);
+    assert_eq!(call(&harness, "token one").await.status, 200);
+    let asked = harness.outbound.requests().remove(0);
+    assert_eq!(asked.body, "token=token+one&token_type_hint=access_token");
+    // `gate+way:s%3Acret`
+    assert_eq!(asked.headers["authorization"], "Basic Z2F0ZSt3YXk6cyUzQWNyZXQ=");
+    let sent = harness.outbound.requests().pop().expect("a request").headers;
+    assert_eq!(
+        (&sent["x-faregate-consumer"], &sent["x-faregate-scopes"]),
+        (&"opaque:alice".parse().expect("a value"), &"a b".parse().expect("a value"))
+    );
+
+    // Revoked: known for 60 s at most, the refusal for 10 s.
+    say(StatusCode::OK, json!({"active": false}));
+    harness.clock.advance(Duration::from_millis(59_999));
+    assert_eq!(call(&harness, "token one").await.status, 200);
+    harness.clock.advance(Duration::from_millis(1));
+    assert_eq!(call(&harness, "token one").await.status, 401);
+    say(StatusCode::OK, json!({"active": true, "sub": "alice", "exp": NOW.as_seconds() + 100}));
+    harness.clock.advance(Duration::from_millis(9_999));
+    assert_eq!(call(&harness, "token one").await.status, 401);
+    harness.clock.advance(Duration::from_millis(1));
+    assert_eq!(call(&harness, "token one").await.status, 200);
+    // 70 s have passed: the token's own time ends at 100 s and 60 s of leeway.
+    harness.clock.advance(Duration::from_secs(30 + 60));
+    assert_eq!(call(&harness, "token one").await.status, 401);
+
+    for wrong in [
+        json!({"active": "true", "sub": "alice"}),
+        json!({"sub": "alice"}),
+        json!({"active": true}),
+        json!({"active": true, "sub": "alice", "iss": "https://other.example.com"}),
+        json!({"active": true, "sub": "alice", "exp": NOW.as_seconds() - 1000}),
+        json!({"active": true, "sub": "alice", "scope": 7}),
+    ] {
+        say(StatusCode::OK, wrong.clone());
+        assert_eq!(call(&harness, &format!("token {wrong}")).await.status, 401, "{wrong}");
+    }
+    for (status, body) in [
+        (StatusCode::INTERNAL_SERVER_ERROR, json!({})),
+        (StatusCode::UNAUTHORIZED, json!({"active": true, "sub": "alice"})),
+        (StatusCode::FOUND, json!({"active": true, "sub": "alice"})),
+        (StatusCode::OK, json!([])),
+    ] {
+        say(status, body.clone());
+        let answer = call(&harness, &format!("down {status} {body}")).await;
+        assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_for_another_audience_is_no_answer_for_this_one() {
+    let mut document = introspecting();
+    document["issuers"][0]["audiences"] = json!(["orders"]);
+    let outbound = FakeOutbound::default();
+    for aud in [json!("billing"), Value::Null, json!(["billing", "orders"])] {
+        let body = json!({"active": true, "sub": "alice", "aud": aud});
+        outbound.then_status(StatusCode::OK, body.to_string());
+    }
+    outbound.then_status(StatusCode::OK, "hello");
+    let harness = Harness::with_outbound(document, outbound).await;
+    harness.secrets.set("/faregate/client", "secret");
+    for (token, status) in [("a", 401), ("b", 401), ("c", 200)] {
+        assert_eq!(call(&harness, token).await.status, status, "{token}");
+    }
+}
