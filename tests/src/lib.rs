@@ -28,6 +28,8 @@
 //! - [`Backend`]: an HTTP server that remembers what it [`Seen`], with answers of its own
 //!   ([`Backend::serve`]) or as an echo ([`Backend::echo`]).
 //! - [`send`] and [`open`]: a client that follows, retries and adds nothing.
+//! - [`OpenIdProvider`]: a certified OpenID provider in a process of its own; [`mint`]: tokens by PyJWT, good and
+//!   bad. `cargo xtask test` installs both.
 //! - [`vectors`]: the public conformance suites, where they are.
 
 mod support;
@@ -36,7 +38,9 @@ pub use support::{
     backend::{Backend, BackendBody, SEEN_MAX, full},
     binary::{MissingBinary, binary, target_folder},
     client::{Answer, SendError, open, send},
+    provider::{OpenIdProvider, ProviderError},
     seen::Seen,
     stack::{Stack, StackError, Stores},
+    tokens::{Minted, mint},
     vectors::{InvalidVectors, vectors},
 };

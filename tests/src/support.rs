@@ -5,6 +5,8 @@ pub(crate) mod binary;
 pub(crate) mod client;
 mod clock;
 mod event;
+pub(crate) mod provider;
 pub(crate) mod seen;
 pub(crate) mod stack;
+pub(crate) mod tokens;
 pub(crate) mod vectors;

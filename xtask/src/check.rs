@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in order, up to the first that does not.
 
 mod advisories;
+mod providers;
 mod runner;
 mod template;
 mod trees;
@@ -78,6 +79,7 @@ async fn tests(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure
         let build = ["build", "--package", program];
         runner.step(&format!("build: {program}"), cargo_run(workspace, &build, &[])).await?;
     }
+    runner.step("providers of tokens", providers::install(workspace)).await?;
     let doc_tests = ["test", "--workspace", "--all-features", "--doc", "--quiet"];
     runner.step("doc tests", cargo_run(workspace, &doc_tests, &[])).await?;
     let tests: &[&str] = match in_path("cargo-nextest") {

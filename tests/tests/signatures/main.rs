@@ -1,4 +1,4 @@
-//! Wycheproof's JSON Web Signature vectors, held against the stage that verifies signatures.
+//! The stage that verifies signatures: Wycheproof's JSON Web Signature vectors, and every small change to a token.
 //!
 //! Most payloads are no claims, so nothing after the signature is asked. What is left out is listed with its reason;
 //! everything else gets the verdict that the vectors expect. The counts go to standard output (see them with
@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use faregate_core::jwt::{Algorithm, KeySet, SignedToken};
+use faregate_testing::issuer::SigningKey;
 use faregate_tests::vectors;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const VECTORS: &str = "jwt-wycheproof.json";
 
@@ -115,4 +116,46 @@ fn verifies(group: &Group, case: &Case) -> bool {
         (keys, Algorithm::ASYMMETRIC.to_vec())
     };
     keys.verify(&token, &allowed).is_ok()
+}
+
+/// However a signature or a header is changed or cut, the token is refused.
+#[test]
+fn no_changed_or_cut_signature_or_header_verifies() {
+    for key in [
+        SigningKey::rs256("k"),
+        SigningKey::es256("k"),
+        SigningKey::eddsa("k"),
+        SigningKey::hs256(b"0123456789abcdef0123456789abcdef"),
+    ] {
+        let key = key.expect("a key");
+        let set = match key.jwk()["kty"].as_str() {
+            Some("oct") => KeySet::from_secret(b"0123456789abcdef0123456789abcdef"),
+            _ => KeySet::from_value(&key.jwks()).expect("a set"),
+        };
+        let allowed: Vec<Algorithm> = Algorithm::ASYMMETRIC.into_iter().chain(Algorithm::SYMMETRIC).collect();
+        let verifies = |token: &[u8]| {
+            SignedToken::parse(token).is_ok_and(|token| set.verify(&token, &allowed).is_ok() && token.claims().is_ok())
+        };
+        let token = key.token(&json!({"sub": "alice"})).expect("a token").into_bytes();
+        assert!(verifies(&token));
+        let header_end = token.iter().position(|byte| *byte == b'.').expect("a header");
+        let signature_start = token.iter().rposition(|byte| *byte == b'.').expect("a signature") + 1;
+        for place in (0..header_end).chain(signature_start..token.len()) {
+            for bit in 0..8 {
+                let mut changed = token.clone();
+                changed[place] ^= 1 << bit;
+                assert!(!verifies(&changed), "byte {place}, bit {bit}");
+            }
+        }
+        for length in signature_start..token.len() {
+            assert!(!verifies(&token[..length]), "cut to {length}");
+        }
+        for length in 0..header_end {
+            assert!(!verifies(&[&token[..length], &token[header_end..]].concat()), "header cut to {length}");
+            assert!(
+                !verifies(&[&token[length + 1..header_end], &token[header_end..]].concat()),
+                "header cut from {length}"
+            );
+        }
+    }
 }

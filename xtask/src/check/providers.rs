@@ -1,0 +1,19 @@
+//! What the tests of identity ask for tokens: an OpenID provider, and a library that is not ours.
+
+use crate::{
+    failure::Failure,
+    tools::{PythonTool, ensure_node_packages, ensure_python_tool},
+    workspace::Workspace,
+};
+
+/// The folder of the OpenID provider.
+const OIDC_PROVIDER: &str = "tests/providers/oidc";
+
+/// The Python that has PyJWT.
+const PYJWT: PythonTool = PythonTool { name: "pyjwt", program: "python" };
+
+/// Installs both.
+pub(super) async fn install(workspace: &Workspace) -> Result<(), Failure> {
+    ensure_node_packages(OIDC_PROVIDER, workspace).await?;
+    ensure_python_tool(PYJWT, workspace).await.map(drop)
+}
