@@ -1,6 +1,6 @@
 //! `cargo xtask dev`: the whole gateway on one machine.
 //!
-//! In this process: the embedded DynamoDB, the demo backend and the loop that takes the config table's stream to
+//! In this process: the embedded DynamoDB, the demo backend with its issuer, and the loop that takes the config table's stream to
 //! the publisher. Below it: the publisher under the Runtime API driver, and the gateway under `cargo lambda watch`.
 
 mod backend;
@@ -10,6 +10,7 @@ mod client;
 mod configuration;
 mod data;
 mod environment;
+mod issuer;
 mod log;
 mod ports;
 mod publisher;
@@ -17,7 +18,7 @@ mod ready;
 mod stream;
 mod watch;
 
-use std::{future::pending, path::PathBuf};
+use std::{future::pending, path::PathBuf, sync::Arc};
 
 use clap::Args;
 
@@ -30,6 +31,7 @@ use banner::Banner;
 use binaries::Binaries;
 use configuration::Configuration;
 use environment::StackEnvironment;
+use issuer::Issuer;
 use log::Logs;
 use publisher::Publisher;
 
@@ -73,12 +75,15 @@ pub(crate) async fn run(arguments: &DevArguments, workspace: &Workspace) -> Resu
     let binaries = Binaries::build(workspace, runtime.is_some()).await?;
     configuration.validate(&binaries, &environment, workspace).await?;
 
-    tokio::spawn(backend::serve(listeners.backend));
+    let issuer = Arc::new(Issuer::new(arguments.backend_port)?);
+    tokio::spawn(backend::serve(listeners.backend, Arc::clone(&issuer)));
     let database = data::open(&mut listeners.dynamodb, arguments.dynamodb_port, data.as_deref()).await?;
     let mut publisher = Publisher::start(&binaries.publisher, &environment, &database, &logs).await?;
     configuration.apply(&binaries, &environment, arguments.data.is_some(), workspace).await?;
     let key = configuration::demo_key(&binaries, &environment, workspace).await?;
-    let banner = Banner { arguments, environment: &environment, configuration: &configuration, key: &key };
+    let token = issuer.token()?;
+    let banner =
+        Banner { arguments, environment: &environment, configuration: &configuration, key: &key, token: &token };
 
     let serving = async {
         match runtime {

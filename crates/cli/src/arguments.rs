@@ -49,6 +49,9 @@ pub(crate) struct Global {
     /// Accept `{ inline: … }` secrets; for development only
     #[arg(long, global = true, env = "FAREGATE_ALLOW_INLINE_SECRETS", value_parser = switch, hide = true)]
     pub(crate) allow_inline_secrets: bool,
+    /// Ask issuers on this machine; for development only
+    #[arg(long, global = true, env = "FAREGATE_ALLOW_LOOPBACK", value_parser = switch, hide = true)]
+    pub(crate) allow_loopback: bool,
 }
 
 /// A development switch is on for `1` only, in the environment as in the functions; `true` is what clap says

@@ -1,10 +1,16 @@
 //! The tables: the one place that knows how they are reached.
 
-use faregate_aws::{AwsConfig, DynamoConfigStore, DynamoKeyStore};
-use faregate_core::check::CheckOptions;
-use faregate_engine::ports::{Clock, ConfigWriter, KeyAdmin};
+use std::sync::Arc;
 
-use crate::{arguments::Global, clock::SystemClock};
+use faregate_aws::{AwsConfig, DynamoConfigStore, DynamoKeyStore, SsmSecrets};
+use faregate_core::check::CheckOptions;
+use faregate_engine::{
+    gateway::TokenPorts,
+    ports::{Clock, ConfigWriter, KeyAdmin, Telemetry},
+};
+use faregate_http::{OutboundClient, OutboundSettings};
+
+use crate::{arguments::Global, clock::SystemClock, error::CliError};
 
 /// What the commands work with.
 pub(crate) struct Stores {
@@ -16,6 +22,8 @@ pub(crate) struct Stores {
     pub(crate) clock: Box<dyn Clock>,
     /// What checks depend on.
     pub(crate) check: CheckOptions,
+    aws: AwsConfig,
+    allow_loopback: bool,
 }
 
 impl Stores {
@@ -28,7 +36,23 @@ impl Stores {
             keys: Box::new(DynamoKeyStore::new(&config, &global.keys_table)),
             clock: Box::new(SystemClock::new()),
             check: check_options(global),
+            aws: config,
+            allow_loopback: global.allow_loopback,
         }
+    }
+
+    /// What verifying tokens needs: issuers over the network, secrets from SSM.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Failed`] where TLS cannot be set up.
+    pub(crate) fn token_ports(&self, telemetry: Arc<dyn Telemetry>) -> Result<TokenPorts, CliError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let settings = OutboundSettings { allow_loopback: self.allow_loopback, ..OutboundSettings::default() };
+        let outbound = OutboundClient::new(settings, Arc::clone(&clock));
+        let outbound = outbound.map_err(|error| CliError::Failed(error.to_string()))?;
+        let secrets = SsmSecrets::new(&self.aws, Arc::clone(&clock), self.check.allow_inline_secrets);
+        Ok(TokenPorts { outbound: Arc::new(outbound), secrets: Arc::new(secrets), telemetry, clock })
     }
 }
 

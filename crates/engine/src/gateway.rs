@@ -25,6 +25,7 @@ pub use limit::Admission;
 pub use recorder::RecordedBody;
 pub use side_work::SideWork;
 pub use snapshots::Loaded;
+pub use tokens::{Refused, TokenPorts, TokenVerifier};
 
 use std::{
     net::IpAddr,

@@ -67,9 +67,15 @@ impl Dev {
 
     /// Sends a request to the gateway.
     pub(crate) async fn call(&self, method: &str, path: &str, key: Option<&str>) -> Answer {
+        let key = key.map(|key| ("x-api-key", key));
+        self.call_with(method, path, key.as_slice()).await
+    }
+
+    /// Sends a request with headers to the gateway.
+    pub(crate) async fn call_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", self.gateway.to_string());
-        if let Some(key) = key {
-            request = request.header("x-api-key", key);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         send(self.gateway, request.body(Bytes::new()).expect("a request")).await.expect("an answer")
     }

@@ -16,6 +16,19 @@ async fn the_printed_requests_do_what_they_say() {
     }
     assert!(!headers.contains(&dev.key));
 
+    let tokens = dev.printed.lines().filter_map(|line| line.split_once("/demo/token -H 'authorization: "));
+    let tokens: Vec<&str> = tokens.map(|(_, rest)| rest.trim_end_matches('\'')).collect();
+    let [good, bad] = tokens[..] else { panic!("two tokens in {}", dev.printed) };
+    let answer = dev.call_with("GET", "/demo/token", &[("authorization", good)]).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+    let headers = answer.json::<Value>().expect("what the backend got")["headers"].clone();
+    assert_eq!(
+        (&headers["x-faregate-consumer"], &headers["x-user-name"], &headers["x-faregate-scopes"]),
+        (&json!("demo:demo"), &json!("Ada"), &json!("demo.read"))
+    );
+    assert!(headers.get("authorization").is_none());
+    assert_eq!(dev.call_with("GET", "/demo/token", &[("authorization", bad)]).await.status.as_u16(), 401);
+
     for (method, path, key, status, code) in [
         ("GET", "/demo/hello", Some("unknown"), 401, "credentials_invalid"),
         ("GET", "/demo/hello", None, 401, "credentials_missing"),

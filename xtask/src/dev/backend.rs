@@ -1,6 +1,6 @@
 //! The demo backend: tells what request it got.
 
-use std::{convert::Infallible, net::TcpListener, time::Duration};
+use std::{convert::Infallible, net::TcpListener, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
@@ -9,6 +9,8 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
+
+use super::issuer::Issuer;
 
 /// The port that the demo's configuration names.
 pub(super) const DEFAULT_PORT: u16 = 9100;
@@ -20,21 +22,28 @@ const EVENTS_APART: Duration = Duration::from_secs(1);
 type Answer = Response<Either<Full<Bytes>, Channel<Bytes>>>;
 
 /// Answers every connection until the process ends.
-pub(super) async fn serve(listener: TcpListener) {
+pub(super) async fn serve(listener: TcpListener, issuer: Arc<Issuer>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     loop {
         // Out of file descriptors, say: the next connection may do better.
         let Ok((stream, _)) = listener.accept().await else { continue };
+        let issuer = Arc::clone(&issuer);
         let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(
             TokioIo::new(stream),
-            service_fn(|request| async { Ok::<_, Infallible>(answer(request).await) }),
+            service_fn(move |request| {
+                let issuer = Arc::clone(&issuer);
+                async move { Ok::<_, Infallible>(answer(request, &issuer).await) }
+            }),
         );
         // A client that breaks off is the client's affair.
         tokio::spawn(async move { drop(connection.await) });
     }
 }
 
-async fn answer(request: Request<Incoming>) -> Answer {
+async fn answer(request: Request<Incoming>, issuer: &Issuer) -> Answer {
+    if let Some(document) = issuer.document(request.uri().path()) {
+        return json_answer(&document);
+    }
     if request.uri().path() == "/sse" {
         return events();
     }
@@ -47,7 +56,11 @@ async fn answer(request: Request<Incoming>) -> Answer {
         "headers": headers(&head.headers),
         "body_bytes": body.len(),
     });
-    let mut answer = Response::new(Either::Left(Full::from(format!("{told:#}\n"))));
+    json_answer(&told)
+}
+
+fn json_answer(document: &Value) -> Answer {
+    let mut answer = Response::new(Either::Left(Full::from(format!("{document:#}\n"))));
     answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     answer
 }

@@ -17,6 +17,8 @@ pub(super) struct Banner<'a> {
     pub(super) environment: &'a StackEnvironment,
     pub(super) configuration: &'a Configuration,
     pub(super) key: &'a str,
+    /// A token of the demo's issuer.
+    pub(super) token: &'a str,
 }
 
 impl Banner<'_> {
@@ -72,11 +74,14 @@ impl Banner<'_> {
         if !self.configuration.is_demo {
             return format!("Send the key as x-api-key:\n\n  curl -i {}/… -H 'x-api-key: {}'\n", self.url(), self.key);
         }
-        let (url, key) = (self.url(), self.key);
+        let (url, key, token) = (self.url(), self.key, self.token);
         format!(
             "A request that goes through to the backend, and one that is streamed:\n\n  \
              curl -i {url}/demo/hello -H 'x-api-key: {key}'\n  \
              curl -N {url}/demo/sse -H 'x-api-key: {key}'\n\n\
+             The same with a token of the local issuer (its key is new with each start), and one that is refused:\n\n  \
+             curl -i {url}/demo/token -H 'authorization: Bearer {token}'\n  \
+             curl -i {url}/demo/token -H 'authorization: Bearer {token}x'\n\n\
              An unknown key (401), no such route (404), a wrong method (405):\n\n  \
              curl -i {url}/demo/hello -H 'x-api-key: unknown'\n  \
              curl -i {url}/nowhere\n  \
@@ -114,7 +119,13 @@ mod tests {
         let Command::Dev(arguments) = arguments.command else { panic!("not dev") };
         let configuration = Configuration::find(&arguments, &Workspace::of_this_checkout()).expect("the demo");
         let environment = StackEnvironment::new(8000);
-        check(Banner { arguments: &arguments, environment: &environment, configuration: &configuration, key: "fg_k" });
+        check(Banner {
+            arguments: &arguments,
+            environment: &environment,
+            configuration: &configuration,
+            key: "fg_k",
+            token: "e30.e30.AAAA",
+        });
     }
 
     #[test]

@@ -4,7 +4,9 @@ mod action;
 mod key;
 mod others;
 mod request;
+mod rules;
 mod say;
+mod token;
 mod verdict;
 mod written;
 
@@ -19,7 +21,7 @@ use faregate_core::{
 };
 use faregate_engine::publish::read_document;
 
-use self::{key::KeyVerdict, request::Asked, verdict::Explanation, written::Written};
+use self::{key::KeyVerdict, request::Asked, token::TokenVerdict, verdict::Explanation, written::Written};
 use crate::{
     error::{CliError, Exit},
     output::Output,
@@ -52,19 +54,22 @@ pub(crate) struct Explain {
     /// Read an API key from standard input and say what the gateway makes of it
     #[arg(long)]
     key_stdin: bool,
+    /// Read a token from standard input and say what the gateway makes of it; its issuer is asked for keys
+    #[arg(long, conflicts_with = "key_stdin")]
+    token_stdin: bool,
 }
 
 impl Explain {
     /// Whether no table is needed.
     pub(crate) fn is_offline(&self) -> bool {
-        self.file.is_some() && !self.key_stdin
+        self.file.is_some() && !self.key_stdin && !self.token_stdin
     }
 
     /// Asks the file.
     pub(crate) fn run_offline(self, options: CheckOptions, output: &mut Output<'_>) -> Result<Exit, CliError> {
         let document = Source::read(self.file.as_deref().unwrap_or(STANDARD_INPUT))?;
         let document = document.document(options, "there is nothing to explain")?;
-        let explanation = self.explain(&document)?;
+        let explanation = self.explain(&compile(&document)?, &document)?;
         output.answer(&explanation)?;
         Ok(explanation.exit())
     }
@@ -73,7 +78,7 @@ impl Explain {
     pub(crate) async fn run(self, stores: &Stores, output: &mut Output<'_>) -> Result<Exit, CliError> {
         let (version, document) = match self.file.as_deref() {
             Some(STANDARD_INPUT) => {
-                return Err(CliError::Usage("file and key cannot both be on standard input".to_owned()));
+                return Err(CliError::Usage("file and credential cannot both be on standard input".to_owned()));
             }
             Some(name) => (None, Source::read(name)?.document(stores.check, "there is nothing to explain")?),
             None => {
@@ -82,21 +87,26 @@ impl Explain {
                 (Some(head.version), read_document(&*stores.config, &head).await?)
             }
         };
-        let mut explanation = self.explain(&document)?;
+        let snapshot = compile(&document)?;
+        let mut explanation = self.explain(&snapshot, &document)?;
         explanation.version = version;
+        let route = explanation.route.as_ref().map(|route| route.id.as_str());
+        let route = route.and_then(|id| snapshot.routes.iter().find(|route| *route.id == *id));
         if self.key_stdin {
-            let route = explanation.route.as_ref().map(|route| route.id.as_str());
             explanation.key = Some(KeyVerdict::of_standard_input(stores, route).await?);
+        }
+        if self.token_stdin {
+            let route = route.ok_or_else(|| CliError::Usage("no route takes the request and its token".to_owned()))?;
+            explanation.tokens = TokenVerdict::of_standard_input(stores, route).await?;
         }
         output.answer(&explanation)?;
         Ok(explanation.exit())
     }
 
-    fn explain(&self, raw: &RawDocument) -> Result<Explanation, CliError> {
+    fn explain(&self, snapshot: &Snapshot, raw: &RawDocument) -> Result<Explanation, CliError> {
         let asked = Asked::parse(&self.method, &self.url, &self.headers, self.address)?;
-        let snapshot = compile(raw)?;
         let shown = if self.all { usize::MAX } else { OTHERS_SHOWN };
-        Ok(Explanation::of(&asked, &snapshot, &Written::of(raw), shown))
+        Ok(Explanation::of(&asked, snapshot, &Written::of(raw), shown))
     }
 }
 

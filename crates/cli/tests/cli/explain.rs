@@ -1,5 +1,6 @@
 //! `faregate explain`.
 
+use faregate_testing::issuer::SigningKey;
 use serde_json::{Value, json};
 
 use crate::support::{Stack, example, offline};
@@ -126,4 +127,52 @@ async fn the_version_that_serves_is_asked_and_a_key_is_judged() {
     assert_eq!(judge("never-created"), "unknown");
     let swapped = if good.ends_with('0') { '1' } else { '0' };
     assert_eq!(judge(&format!("{}{swapped}", &good[..good.len() - 1])), "mistyped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_verified_and_every_rule_is_told() {
+    let stack = Stack::start().await;
+    let key = SigningKey::es256("k").expect("a key");
+    let file = stack.file(
+        "tokens.yaml",
+        &json!({
+            "issuers": [
+                {"id": "main", "issuer": "https://main.example", "audiences": ["a"], "jwks": {"inline": key.jwks()}},
+                {"id": "down", "issuer": "http://127.0.0.1:1", "audiences": ["a"], "jwks": "discover"},
+            ],
+            "routes": [{
+                "id": "r", "match": [{"path": "/r"}], "respond": {},
+                "authenticate": {"jwt": {"issuers": ["main", "down"]}},
+                "authorize": {"scopes": {"all": ["read"]}, "claims": [{"name": "tenant", "equals": "acme"}]},
+            }],
+        })
+        .to_string(),
+    );
+    let explain = |token: &str| {
+        let found =
+            stack.run_with(&["explain", "GET", "/r", "--file", &file, "--token-stdin", "--json"], token).exits(0);
+        found.json()["tokens"][0].clone()
+    };
+    let exp = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs() + 600;
+    let mut claims = json!({"iss": "https://main.example", "aud": "a", "sub": "alice", "exp": exp, "scope": "read"});
+    let good = explain(&key.token(&claims).expect("a token"));
+    assert_eq!(
+        (&good["verdict"], &good["consumer"], &good["scopes"]),
+        (&json!("good"), &json!("main:alice"), &json!(["read"]))
+    );
+    let rules = json!([{"rule": "scopes all of read", "holds": true}, {"rule": "claim tenant equals", "holds": false}]);
+    assert_eq!(good["rules"], rules);
+    claims["aud"] = json!("b");
+    let other = explain(&key.token(&claims).expect("a token"));
+    assert_eq!(
+        (&other["verdict"], &other["cause"]),
+        (&json!("invalid"), &json!("an audience that is somebody else, or none"))
+    );
+    claims["iss"] = json!("http://127.0.0.1:1");
+    let down = explain(&key.token(&claims).expect("a token"));
+    assert_eq!(down["verdict"], "unavailable");
+    let cause = down["cause"].as_str().expect("a cause");
+    assert!(cause.contains("keys of issuer down") && cause.contains(".well-known/openid-configuration"), "{cause}");
+    let text = stack.run_with(&["explain", "GET", "/r", "--file", &file, "--token-stdin"], "made-up").exits(0).stdout;
+    assert!(text.contains("token:        401 credentials_invalid: "), "{text}");
 }

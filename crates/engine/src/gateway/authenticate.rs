@@ -20,7 +20,7 @@ use super::{
     caller::{Caller, Proof},
     edge::Client,
     key_cache::KeyCache,
-    tokens::Tokens,
+    tokens::{TokenPorts, TokenVerifier},
 };
 
 pub(super) use proven::visible;
@@ -28,7 +28,7 @@ pub(super) use proven::visible;
 /// Verifies credentials, and remembers for a bounded time what it verified.
 pub(super) struct Authenticator {
     keys: KeyCache,
-    tokens: Tokens,
+    tokens: TokenVerifier,
     endpoints: Endpoints,
 }
 
@@ -46,7 +46,11 @@ pub(super) struct Presented<'a> {
 
 impl Authenticator {
     pub(super) fn new(ports: &Ports) -> Self {
-        Self { keys: KeyCache::new(ports), tokens: Tokens::new(ports), endpoints: Endpoints::new(ports) }
+        Self {
+            keys: KeyCache::new(ports),
+            tokens: TokenVerifier::new(&TokenPorts::from(ports)),
+            endpoints: Endpoints::new(ports),
+        }
     }
 
     /// Verifies every credential that is present; the first in the route's order says who calls.

@@ -15,19 +15,23 @@ use sha2::{Digest, Sha256};
 
 use self::{introspection::Introspections, key_sets::KeySets};
 use super::{Ports, SideWork, bounded::Bounded};
-use crate::ports::Clock;
+use crate::ports::{Clock, Outbound, Secrets, Telemetry};
 
 /// How many verified tokens are remembered, and in how many bytes.
 const TOKENS_MAX: usize = 1000;
 const TOKENS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Why a token proves nothing.
-pub(super) enum Refused {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
     /// For the record only.
+    #[error("{0}")]
     Invalid(String),
     /// Its signature was good, and its time is over.
+    #[error("an expired token")]
     Expired,
     /// Whoever could say does not answer.
+    #[error("{0}")]
     Unavailable(String),
 }
 
@@ -42,11 +46,35 @@ impl From<InvalidClaims> for Refused {
 
 /// Verifies tokens. What was verified counts as long as the snapshot, the issuer and its keys stay as they were
 /// (SECURITY.md 8).
-pub(super) struct Tokens {
+pub struct TokenVerifier {
     clock: Arc<dyn Clock>,
     keys: Arc<KeySets>,
     introspections: Introspections,
     verified: Bounded<TokenKey, Verified>,
+}
+
+/// What verifying tokens needs from the world.
+#[derive(Clone)]
+pub struct TokenPorts {
+    /// The way to issuers.
+    pub outbound: Arc<dyn Outbound>,
+    /// Secrets that issuers share.
+    pub secrets: Arc<dyn Secrets>,
+    /// Metrics.
+    pub telemetry: Arc<dyn Telemetry>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl From<&Ports> for TokenPorts {
+    fn from(ports: &Ports) -> Self {
+        Self {
+            outbound: Arc::clone(&ports.outbound),
+            secrets: Arc::clone(&ports.secrets),
+            telemetry: Arc::clone(&ports.telemetry),
+            clock: Arc::clone(&ports.clock),
+        }
+    }
 }
 
 /// SHA-256 of the whole token, signature included, and of the compiled issuer.
@@ -63,8 +91,10 @@ struct Verified {
     until: Timestamp,
 }
 
-impl Tokens {
-    pub(super) fn new(ports: &Ports) -> Self {
+impl TokenVerifier {
+    /// A verifier that remembers nothing yet.
+    #[must_use]
+    pub fn new(ports: &TokenPorts) -> Self {
         Self {
             clock: Arc::clone(&ports.clock),
             keys: Arc::new(KeySets::new(ports)),
@@ -73,8 +103,12 @@ impl Tokens {
         }
     }
 
-    /// Who a token proves, and by whose word.
-    pub(super) async fn verify(
+    /// Who a token proves, and the id of the issuer by whose word. `snapshot` is the version that decides.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`].
+    pub async fn verify(
         &self,
         policy: &JwtPolicy,
         token: &[u8],

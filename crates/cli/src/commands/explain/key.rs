@@ -1,9 +1,14 @@
 //! What the gateway makes of an API key.
 
-use faregate_core::api_key::{KeyHash, KeyItem, screen};
+use faregate_core::{
+    api_key::{KeyHash, KeyItem, screen},
+    policy::authorize::Subject,
+    snapshot::RoutePolicy,
+};
 use faregate_engine::ports::{Clock, KeyAdmin};
 use serde::Serialize;
 
+use super::rules::{RuleVerdict, rules};
 use crate::{commands::key::read_secret, error::CliError, stores::Stores};
 
 /// The verdict on a key; the refusals but the last are `credentials_invalid` to the client, all alike.
@@ -17,6 +22,9 @@ pub(super) struct KeyVerdict {
     /// Why the item is not believed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<String>,
+    /// What the route's rules make of it alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) rules: Vec<RuleVerdict>,
 }
 
 /// How a key fares.
@@ -45,15 +53,25 @@ impl KeyVerdict {
     /// # Errors
     ///
     /// The store's, and [`CliError::Usage`] where there is no key.
-    pub(super) async fn of_standard_input(stores: &Stores, route: Option<&str>) -> Result<Self, CliError> {
+    pub(super) async fn of_standard_input(stores: &Stores, route: Option<&RoutePolicy>) -> Result<Self, CliError> {
         let secret = read_secret(std::io::stdin().lock())?;
         Self::of(&secret, route, &*stores.keys, &*stores.clock).await
     }
 
-    async fn of(secret: &[u8], route: Option<&str>, keys: &dyn KeyAdmin, clock: &dyn Clock) -> Result<Self, CliError> {
+    async fn of(
+        secret: &[u8],
+        route: Option<&RoutePolicy>,
+        keys: &dyn KeyAdmin,
+        clock: &dyn Clock,
+    ) -> Result<Self, CliError> {
         let hash = KeyHash::of(secret);
-        let mut verdict =
-            Self { verdict: Verdict::Mistyped, hash: hash.short().to_owned(), consumer: None, cause: None };
+        let mut verdict = Self {
+            verdict: Verdict::Mistyped,
+            hash: hash.short().to_owned(),
+            consumer: None,
+            cause: None,
+            rules: Vec::new(),
+        };
         if screen(secret).is_err() {
             return Ok(verdict);
         }
@@ -63,11 +81,16 @@ impl KeyVerdict {
             Some(Err(_)) => Verdict::Invalid,
             Some(Ok(item)) if !item.enabled => Verdict::Disabled,
             Some(Ok(item)) if item.expired(clock.now()) => Verdict::Expired,
-            Some(Ok(item)) if route.is_some_and(|route| !item.allows_route(route)) => Verdict::NotForThisRoute,
+            Some(Ok(item)) if route.is_some_and(|route| !item.allows_route(&route.id)) => Verdict::NotForThisRoute,
             Some(Ok(_)) => Verdict::Good,
         };
         match decoded {
-            Some(Ok(item)) => verdict.consumer = Some(item.consumer.into()),
+            Some(Ok(item)) => {
+                let subject =
+                    Subject { consumer: &item.consumer, scopes: &item.scopes, groups: &item.groups, claims: None };
+                verdict.rules = rules(route, subject);
+                verdict.consumer = Some(item.consumer.into());
+            }
             Some(Err(error)) => verdict.cause = Some(error.to_string()),
             None => {}
         }
@@ -77,13 +100,22 @@ impl KeyVerdict {
 
 #[cfg(test)]
 mod tests {
-    use faregate_core::api_key::KeyHash;
+    use faregate_core::{api_key::KeyHash, diagnostic::Report, snapshot::Snapshot};
     use faregate_engine::fakes::{FakeClock, FakeKeyStore};
     use serde_json::{Value, json};
 
     use super::{KeyVerdict, Verdict};
 
+    /// A snapshot with the routes `a` and `b`.
+    fn snapshot() -> Snapshot {
+        let route = |id: &str| json!({"id": id, "authenticate": "api_key", "respond": {}});
+        let document = serde_json::from_value(json!({"routes": [route("a"), route("b")]})).expect("a document");
+        Snapshot::compile(&document, &mut Report::default()).expect("a snapshot")
+    }
+
     async fn verdict(item: Option<Value>, route: Option<&str>) -> Verdict {
+        let snapshot = snapshot();
+        let route = route.and_then(|id| snapshot.routes.iter().find(|route| *route.id == *id));
         let (keys, clock) = (FakeKeyStore::default(), FakeClock::default());
         if let Some(Value::Object(attributes)) = item {
             keys.insert(&KeyHash::of(b"secret"), attributes);

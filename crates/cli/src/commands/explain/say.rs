@@ -6,6 +6,8 @@ use super::{
     action::ActionView,
     key::{KeyVerdict, Verdict},
     others::{Missed, Other},
+    rules::RuleVerdict,
+    token::{TokenOutcome, TokenVerdict},
     verdict::{AccessVerdict, AuthenticateView, CredentialView, Explanation, Outcome, RouteView},
 };
 use crate::output::{Answer, Lines};
@@ -27,6 +29,11 @@ impl Answer for Explanation {
         }
         if let Some(key) = &self.key {
             lines.add(format!("key:          {}", key_text(key)));
+            say_rules(&key.rules, lines);
+        }
+        for token in &self.tokens {
+            lines.add(format!("token:        {}", token_text(token)));
+            say_rules(&token.rules, lines);
         }
         if !self.others.is_empty() {
             lines.add("not chosen, the nearest first:");
@@ -121,6 +128,26 @@ fn key_text(key: &KeyVerdict) -> String {
         Verdict::Disabled => format!("401 credentials_invalid: {hash} of {consumer} is disabled"),
         Verdict::Expired => format!("401 credentials_invalid: {hash} of {consumer} has expired"),
         Verdict::NotForThisRoute => format!("403 access_denied: {hash} of {consumer} is not for this route"),
+    }
+}
+
+fn token_text(token: &TokenVerdict) -> String {
+    let cause = token.cause.as_deref().unwrap_or_default();
+    let issuer = token.issuer.as_deref().unwrap_or("?");
+    match token.verdict {
+        TokenOutcome::Good => {
+            let scopes = if token.scopes.is_empty() { "none".to_owned() } else { token.scopes.join(" ") };
+            let consumer = token.consumer.as_deref().unwrap_or("?");
+            format!("good; issuer {issuer} proves {consumer}; scopes {scopes}")
+        }
+        TokenOutcome::Invalid => format!("401 credentials_invalid: {cause}"),
+        TokenOutcome::Unavailable => format!("503 dependency_unavailable: {cause}"),
+    }
+}
+
+fn say_rules(rules: &[RuleVerdict], lines: &mut Lines) {
+    for RuleVerdict { rule, holds } in rules {
+        lines.add(format!("  {rule}: {}", if *holds { "holds" } else { "403 permission_denied" }));
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
     key::KeyVerdict,
     others::{Other, others},
     request::Asked,
+    token::TokenVerdict,
     written::Written,
 };
 use crate::error::Exit;
@@ -47,6 +48,9 @@ pub(super) struct Explanation {
     /// What the gateway makes of the key on standard input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) key: Option<KeyVerdict>,
+    /// What each of the route's credentials that are tokens makes of the token on standard input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) tokens: Vec<TokenVerdict>,
     /// Entries that did not win, the nearest first.
     pub(super) others: Vec<Other>,
     /// How many there are in all.
@@ -218,6 +222,7 @@ impl Explanation {
             preflight: None,
             route: None,
             key: None,
+            tokens: Vec::new(),
             others: Vec::new(),
             others_total: 0,
         }

@@ -9,14 +9,14 @@ use super::{One, Presented, one, proven, refusal::unavailable};
 use crate::gateway::{
     SideWork,
     caller::{Evidence, Proof},
-    tokens::{Refused, Tokens},
+    tokens::{Refused, TokenVerifier},
 };
 
 /// All refusals look alike to the client, but that of a token whose time is over.
 pub(super) async fn verify(
     policy: &JwtPolicy,
     presented: Presented<'_>,
-    tokens: &Tokens,
+    tokens: &TokenVerifier,
     side_work: &mut SideWork,
 ) -> Result<Option<Proof>, Problem> {
     let invalid = |cause: String| Problem::new(Code::CredentialsInvalid, "the token is not valid").caused_by(cause);

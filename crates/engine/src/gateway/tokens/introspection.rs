@@ -13,14 +13,13 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::{Refused, TokenKey};
+use super::{Refused, TokenKey, TokenPorts};
 use crate::{
     gateway::{
-        Ports,
         bounded::Bounded,
         fetch::{Fetch, Fetched, fetch},
     },
-    ports::{Clock, Metric, Outbound, Secrets, Telemetry},
+    ports::Metric,
 };
 
 /// How long a refusal is remembered, and how many.
@@ -33,22 +32,13 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Asks issuers about tokens.
 pub(super) struct Introspections {
-    outbound: Arc<dyn Outbound>,
-    secrets: Arc<dyn Secrets>,
-    clock: Arc<dyn Clock>,
-    telemetry: Arc<dyn Telemetry>,
+    ports: TokenPorts,
     refused: Bounded<TokenKey, (Timestamp, Arc<str>)>,
 }
 
 impl Introspections {
-    pub(super) fn new(ports: &Ports) -> Self {
-        Self {
-            outbound: Arc::clone(&ports.outbound),
-            secrets: Arc::clone(&ports.secrets),
-            clock: Arc::clone(&ports.clock),
-            telemetry: Arc::clone(&ports.telemetry),
-            refused: Bounded::new(REFUSALS_MAX, REFUSALS_BYTES_MAX),
-        }
+    pub(super) fn new(ports: &TokenPorts) -> Self {
+        Self { ports: ports.clone(), refused: Bounded::new(REFUSALS_MAX, REFUSALS_BYTES_MAX) }
     }
 
     /// Who the token proves, and until when that counts.
@@ -60,17 +50,17 @@ impl Introspections {
         hash: [u8; 32],
     ) -> Result<(Identity, Timestamp), Refused> {
         let key = (hash, issuer.hash);
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         let known = self.refused.get(&key).filter(|(at, _)| *at <= now && now.since(*at) < REFUSAL_AGE_MAX);
         if let Some((_, cause)) = known {
             return Err(Refused::Invalid(cause.to_string()));
         }
         let answer = self.answer(asked, token).await.map_err(|cause| {
             let cause = format!("issuer {}: {cause}", issuer.id);
-            self.telemetry.metric(Metric::IssuerErrors, &cause);
+            self.ports.telemetry.metric(Metric::IssuerErrors, &cause);
             Refused::Unavailable(cause)
         })?;
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         match issuer.identify_introspected(answer, now) {
             Ok(identity) => Ok((identity, now.plus(asked.cache))),
             Err(error) => {
@@ -87,10 +77,10 @@ impl Introspections {
         asked: &IntrospectionPolicy,
         token: &[u8],
     ) -> Result<serde_json::Map<String, Value>, String> {
-        let secret = self.secrets.read(&asked.client_secret).await.map_err(|error| error.to_string())?;
+        let secret = self.ports.secrets.read(&asked.client_secret).await.map_err(|error| error.to_string())?;
         let mut answer = self.post(asked, &secret, token).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            let newer = self.secrets.refresh(&asked.client_secret).await.map_err(|error| error.to_string())?;
+            let newer = self.ports.secrets.refresh(&asked.client_secret).await.map_err(|error| error.to_string())?;
             if !newer.matches(secret.expose()) {
                 answer = self.post(asked, &newer, token).await?;
             }
@@ -125,7 +115,7 @@ impl Introspections {
             limit: ANSWER_LIMIT,
             bytes_max: ANSWER_BYTES_MAX,
         };
-        fetch(&*self.outbound, question).await
+        fetch(&*self.ports.outbound, question).await
     }
 }
 

@@ -19,12 +19,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::TokenPorts;
 use crate::{
     gateway::{
-        Ports, SideWork,
+        SideWork,
         fetch::{Fetch, fetch},
     },
-    ports::{Clock, Metric, Outbound, Secrets, Telemetry},
+    ports::Metric,
 };
 
 /// How long a set counts at least and at most, whatever its `cache-control` says.
@@ -53,10 +54,7 @@ pub(super) struct Keys {
 
 /// The keys of every issuer.
 pub(super) struct KeySets {
-    outbound: Arc<dyn Outbound>,
-    secrets: Arc<dyn Secrets>,
-    clock: Arc<dyn Clock>,
-    telemetry: Arc<dyn Telemetry>,
+    ports: TokenPorts,
     slots: Mutex<LruCache<[u8; 32], Arc<Slot>>>,
 }
 
@@ -106,14 +104,8 @@ fn is_within(since: Timestamp, now: Timestamp, age_max: Duration) -> bool {
 }
 
 impl KeySets {
-    pub(super) fn new(ports: &Ports) -> Self {
-        Self {
-            outbound: Arc::clone(&ports.outbound),
-            secrets: Arc::clone(&ports.secrets),
-            clock: Arc::clone(&ports.clock),
-            telemetry: Arc::clone(&ports.telemetry),
-            slots: Mutex::new(LruCache::new(ISSUERS_MAX)),
-        }
+    pub(super) fn new(ports: &TokenPorts) -> Self {
+        Self { ports: ports.clone(), slots: Mutex::new(LruCache::new(ISSUERS_MAX)) }
     }
 
     /// The keys that count now; the error says why there are none.
@@ -125,13 +117,19 @@ impl KeySets {
         let url = match &issuer.verification {
             Verification::Inline(set) => return Ok(Keys { set: set.clone(), version: issuer.hash }),
             Verification::Secret(reference) => {
-                return self.secrets.read(reference).await.map(|secret| of_secret(&secret)).map_err(|e| e.to_string());
+                return self
+                    .ports
+                    .secrets
+                    .read(reference)
+                    .await
+                    .map(|secret| of_secret(&secret))
+                    .map_err(|e| e.to_string());
             }
             Verification::Remote(url) => url,
             Verification::Introspection(_) => return Err("the issuer is asked and has no keys".to_owned()),
         };
         let slot = self.slot(issuer.hash);
-        let now = self.clock.now();
+        let now = self.ports.clock.now();
         let (held, may_try) = {
             let state = slot.state();
             (state.held.clone(), state.may_try(now))
@@ -153,7 +151,7 @@ impl KeySets {
             _ => {
                 self.refresh(&slot, issuer, url).await;
                 let held = slot.state().held.clone();
-                let held = held.filter(|held| is_within(held.fetched_at, self.clock.now(), STALE_MAX));
+                let held = held.filter(|held| is_within(held.fetched_at, self.ports.clock.now(), STALE_MAX));
                 held.map(|held| held.keys).ok_or_else(|| format!("the keys of issuer {} cannot be fetched", issuer.id))
             }
         }
@@ -164,13 +162,13 @@ impl KeySets {
     pub(super) async fn newer(&self, issuer: &IssuerPolicy, version: [u8; 32]) -> Option<Keys> {
         match &issuer.verification {
             Verification::Secret(reference) => {
-                let keys = of_secret(&self.secrets.refresh(reference).await.ok()?);
+                let keys = of_secret(&self.ports.secrets.refresh(reference).await.ok()?);
                 (keys.version != version).then_some(keys)
             }
             Verification::Remote(url) => {
                 let slot = self.slot(issuer.hash);
                 let _fetching = slot.fetching.lock().await;
-                let now = self.clock.now();
+                let now = self.ports.clock.now();
                 {
                     let mut state = slot.state();
                     if state.version() != Some(version) {
@@ -201,19 +199,19 @@ impl KeySets {
     /// Fetches the keys, unless somebody did a moment ago.
     async fn refresh(&self, slot: &Slot, issuer: &IssuerPolicy, url: &KeyUrl) {
         let _fetching = slot.fetching.lock().await;
-        if slot.state().may_try(self.clock.now()) {
+        if slot.state().may_try(self.ports.clock.now()) {
             self.load(slot, issuer, url).await;
         }
     }
 
     async fn load(&self, slot: &Slot, issuer: &IssuerPolicy, url: &KeyUrl) {
-        slot.state().attempted_at = Some(self.clock.now());
+        slot.state().attempted_at = Some(self.ports.clock.now());
         match self.fetch_keys(issuer, url).await {
             Ok((keys, age_max)) => {
-                let fetched_at = self.clock.now();
+                let fetched_at = self.ports.clock.now();
                 slot.state().held = Some(Held { keys, fetched_at, age_max });
             }
-            Err(cause) => self.telemetry.metric(Metric::IssuerErrors, &format!("issuer {}: {cause}", issuer.id)),
+            Err(cause) => self.ports.telemetry.metric(Metric::IssuerErrors, &format!("issuer {}: {cause}", issuer.id)),
         }
     }
 
@@ -253,7 +251,7 @@ impl KeySets {
             limit: FETCH_LIMIT,
             bytes_max: DOCUMENT_BYTES_MAX,
         };
-        let answer = fetch(&*self.outbound, asked).await.map_err(|cause| format!("{url}: {cause}"))?;
+        let answer = fetch(&*self.ports.outbound, asked).await.map_err(|cause| format!("{url}: {cause}"))?;
         match answer.status {
             StatusCode::OK => Ok((answer.headers, answer.body)),
             status => Err(format!("{url} answered {}", status.as_u16())),
