@@ -4,10 +4,28 @@ use crate::support::{example, offline};
 
 #[test]
 fn every_example_is_without_mistakes() {
-    for name in ["demo.yaml", "orders.yaml"] {
+    for name in ["demo.yaml", "iam.yaml", "orders.yaml"] {
         let verdict = offline(&["validate", &example(name), "--json"], "").exits(0).json();
         assert_eq!(verdict["valid"], true);
         assert_eq!(verdict["diagnostics"], serde_json::json!([]), "{name}");
+    }
+}
+
+#[test]
+fn the_documents_in_the_readme_are_without_mistakes() {
+    const README: &str = include_str!("../../../../README.md");
+    let documents: Vec<&str> = README
+        .split("```yaml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().expect("an end"))
+        .filter(|text| text.contains("\nroutes:"))
+        .collect();
+    assert_eq!(documents.len(), 2);
+    for document in documents {
+        let backends = "\nbackends: [{ id: orders, targets: [{ url: 'https://orders.example.com' }] }]\n";
+        let backends = if document.contains("backends:\n") { "" } else { backends };
+        let run = offline(&["validate", "-", "--json"], &format!("{document}{backends}"));
+        assert_eq!(run.json()["diagnostics"], serde_json::json!([]), "{document}");
     }
 }
 
