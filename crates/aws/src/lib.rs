@@ -1,4 +1,4 @@
-//! Faregate's ports on AWS: the Config and Keys tables in DynamoDB, secrets in SSM.
+//! Faregate's ports on AWS: the Config, Keys and Usage tables in DynamoDB, secrets in SSM.
 //!
 //! No other crate knows an `aws-sdk-*` crate. Table names and switches are arguments: reading the
 //! environment is the composition roots' business, but for what the SDK itself reads (region, credentials,
@@ -7,11 +7,13 @@
 mod attributes;
 mod config;
 mod config_store;
+mod counters;
 mod errors;
 mod key_store;
 mod ssm_secrets;
 
 pub use config::{AwsConfig, Patience};
 pub use config_store::DynamoConfigStore;
+pub use counters::{ANSWER_LIMIT, DynamoCounters};
 pub use key_store::DynamoKeyStore;
 pub use ssm_secrets::{NAMES_MAX, NEGATIVE_TTL, REFRESH_TTL, SsmSecrets, TTL};

@@ -11,6 +11,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod forwarding;
 pub mod jwt;
+pub mod limit;
 pub mod matcher;
 pub mod path;
 pub mod policy;

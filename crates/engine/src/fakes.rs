@@ -5,6 +5,7 @@
 
 mod clock;
 mod config;
+mod counters;
 mod faults;
 mod keys;
 mod outbound;
@@ -14,6 +15,7 @@ mod telemetry;
 
 pub use clock::FakeClock;
 pub use config::FakeConfigStore;
+pub use counters::FakeCounters;
 pub use faults::Faults;
 pub use keys::FakeKeyStore;
 pub use outbound::{FakeOutbound, frames};

@@ -2,6 +2,7 @@
 
 mod clock;
 mod config;
+mod counters;
 mod keys;
 mod outbound;
 mod secrets;
@@ -10,6 +11,7 @@ mod telemetry;
 
 pub use clock::{Clock, Random};
 pub use config::{ApplyLock, ConfigStore, ConfigWriter, Expected, Flip, SnapshotStore, StoredEntry};
+pub use counters::{Counters, Taken};
 pub use keys::{KeyAdmin, KeyStore};
 pub use outbound::{Outbound, OutboundError, OutboundLimits, OutboundRequest};
 pub use secrets::{SecretError, Secrets};

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod config;
+pub mod counters;
 pub mod keys;
 pub mod secrets;
 

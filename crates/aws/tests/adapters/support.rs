@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 pub(crate) const CONFIG_TABLE: &str = "faregate-config";
 pub(crate) const KEYS_TABLE: &str = "faregate-keys";
+pub(crate) const USAGE_TABLE: &str = "faregate-usage";
 
 /// An embedded DynamoDB with empty tables.
 pub(crate) async fn dynamodb() -> EmbeddedDynamoDb {

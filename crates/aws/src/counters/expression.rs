@@ -1,0 +1,70 @@
+//! The conditional writes of counters.
+//!
+//! The conditions are load-bearing: adding to an attribute that is not there is a `ValidationException`, so that an
+//! absent slot must fail its condition first.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use faregate_core::{
+    limit::{Return, Take},
+    time::Timestamp,
+};
+
+/// One update with what its placeholders stand for.
+pub(super) struct Expression {
+    pub(super) update: String,
+    pub(super) condition: String,
+    pub(super) names: HashMap<String, String>,
+    pub(super) values: HashMap<String, AttributeValue>,
+}
+
+/// All takes or none.
+pub(super) fn take(takes: &[Take], expires_at: Timestamp) -> Expression {
+    let mut names = HashMap::from([("#e".to_owned(), "expires_at".to_owned())]);
+    let mut values = HashMap::from([(":e".to_owned(), number(expires_at.as_seconds()))]);
+    let (mut sets, mut conditions) = (vec!["#e = :e".to_owned()], Vec::new());
+    for (n, take) in takes.iter().enumerate() {
+        names.insert(format!("#i{n}"), take.slot.index_attribute());
+        names.insert(format!("#u{n}"), take.slot.granted_attribute());
+        names.insert(format!("#s{n}"), take.slot.settled_attribute());
+        values.insert(format!(":w{n}"), number(take.index));
+        values.insert(format!(":b{n}"), number(take.block));
+        values.insert(format!(":s{n}"), number(take.settled));
+        if take.resets {
+            sets.push(format!("#i{n} = :w{n}, #u{n} = :b{n}, #s{n} = :s{n}"));
+            conditions.push(format!("(attribute_not_exists(#i{n}) OR #i{n} < :w{n})"));
+        } else {
+            values.insert(":zero".to_owned(), number(0));
+            values.insert(format!(":l{n}"), number(take.limit));
+            sets.push(format!("#u{n} = #u{n} + :b{n}, #s{n} = if_not_exists(#s{n}, :zero) + :s{n}"));
+            conditions.push(format!("#i{n} = :w{n} AND #u{n} < :l{n}"));
+        }
+    }
+    Expression { update: format!("SET {}", sets.join(", ")), condition: conditions.join(" AND "), names, values }
+}
+
+/// One return; sent once.
+pub(super) fn give_back(back: &Return) -> Expression {
+    let name = |placeholder: &str, attribute: String| (placeholder.to_owned(), attribute);
+    let value = |placeholder: &str, value: u64| (placeholder.to_owned(), number(value));
+    Expression {
+        update: "SET #u = #u - :n, #s = if_not_exists(#s, :zero) + :s".to_owned(),
+        condition: "#i = :w AND #u >= :n".to_owned(),
+        names: HashMap::from([
+            name("#i", back.slot.index_attribute()),
+            name("#u", back.slot.granted_attribute()),
+            name("#s", back.slot.settled_attribute()),
+        ]),
+        values: HashMap::from([
+            value(":w", back.index),
+            value(":n", back.permits),
+            value(":s", back.settled),
+            value(":zero", 0),
+        ]),
+    }
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

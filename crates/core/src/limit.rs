@@ -1,0 +1,17 @@
+//! Limits: windows of wall time, counters that all environments share, and leases of permits from them.
+//!
+//! An environment takes a block of permits from a limit's counter with one conditional write, spends them in memory, and
+//! takes the next block while the last permit is being served. [`Lease`] says how many to ask for, [`Counter`] what the
+//! write does. No document can name a limit yet.
+
+mod counter;
+mod lease;
+mod pace;
+mod window;
+
+pub use counter::{Counter, Obstacle, Return, Slot, SlotName, Take};
+pub use lease::{Lease, Rule};
+pub use window::Window;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! The counter of a scope, shared by all environments: one item of the Usage table (ARCHITECTURE.md, limits).
+//!
+//! A limit has two slots, for windows of even and of odd numbers. What is written here as functions over a map is
+//! what the store does in one conditional write; the fake store and the simulation run these functions themselves.
+
+use std::collections::BTreeMap;
+
+use super::Window;
+
+/// One slot of one limit in a counter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotName {
+    /// The limit's id, the window's unit and the slot's number: `monthly.M0`.
+    name: String,
+}
+
+impl SlotName {
+    /// The slot of a window.
+    #[must_use]
+    pub fn of(limit: &str, window: Window, index: u64) -> Self {
+        Self { name: format!("{limit}.{}{}", window.unit(), index % 2) }
+    }
+
+    /// The attribute with the window's number.
+    #[must_use]
+    pub fn index_attribute(&self) -> String {
+        format!("{}i", self.name)
+    }
+
+    /// The attribute with the permits granted.
+    #[must_use]
+    pub fn granted_attribute(&self) -> String {
+        format!("{}u", self.name)
+    }
+
+    /// The attribute with the permits settled.
+    #[must_use]
+    pub fn settled_attribute(&self) -> String {
+        format!("{}s", self.name)
+    }
+}
+
+/// What a slot holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slot {
+    /// The number of its window; only ever grows.
+    pub index: u64,
+    /// Permits granted in that window; may pass the limit, which then grants nothing.
+    pub granted: u64,
+    /// Permits that were really spent, as far as environments have said.
+    pub settled: u64,
+}
+
+/// The slots of a counter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counter {
+    /// By name; a slot that was never written is not there.
+    pub slots: BTreeMap<SlotName, Slot>,
+}
+
+/// Permits to take from one limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Take {
+    /// From which slot.
+    pub slot: SlotName,
+    /// The number of the window.
+    pub index: u64,
+    /// The limit's number.
+    pub limit: u64,
+    /// How many permits.
+    pub block: u64,
+    /// How many were spent in this window since the last time this was said.
+    pub settled: u64,
+    /// Whether the slot holds an older window, or none, and begins anew.
+    pub resets: bool,
+}
+
+/// Permits to give back to one limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// To which slot.
+    pub slot: SlotName,
+    /// The number of the window.
+    pub index: u64,
+    /// How many permits.
+    pub permits: u64,
+    /// How many were spent since the last time this was said.
+    pub settled: u64,
+}
+
+/// Why a take can never be granted as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The slot holds an older window: try again with `resets`.
+    OlderWindow,
+    /// The slot holds a newer window: this environment's clock is behind.
+    NewerWindow,
+    /// All permits of the window are granted.
+    Exhausted,
+}
+
+impl Take {
+    /// What stands in the way of this take, if anything.
+    #[must_use]
+    pub fn obstacle(&self, counter: &Counter) -> Option<Obstacle> {
+        match counter.slots.get(&self.slot) {
+            None => Some(Obstacle::OlderWindow),
+            Some(slot) if slot.index < self.index => Some(Obstacle::OlderWindow),
+            Some(slot) if slot.index > self.index => Some(Obstacle::NewerWindow),
+            Some(slot) if slot.granted >= self.limit => Some(Obstacle::Exhausted),
+            Some(_) => None,
+        }
+    }
+
+    /// How many permits a successful take has brought, where the slot now counts `granted`: the last block is a part
+    /// of one, and what passes the limit grants nothing.
+    #[must_use]
+    pub fn grant(&self, granted: u64) -> u64 {
+        let before = granted.saturating_sub(self.block);
+        self.limit.saturating_sub(before).min(self.block)
+    }
+}
+
+impl Counter {
+    /// All takes or none: the slots' `granted` afterwards, in the order of the takes, or `None` where the condition of
+    /// one does not hold.
+    pub fn take(&mut self, takes: &[Take]) -> Option<Vec<u64>> {
+        let holds = |take: &Take| match take.obstacle(self) {
+            Some(Obstacle::OlderWindow) => take.resets,
+            Some(Obstacle::NewerWindow | Obstacle::Exhausted) => false,
+            None => !take.resets,
+        };
+        if !takes.iter().all(holds) {
+            return None;
+        }
+        let write = |take: &Take| {
+            let slot = self.slots.entry(take.slot.clone()).or_default();
+            if take.resets {
+                *slot = Slot { index: take.index, granted: 0, settled: 0 };
+            }
+            slot.granted += take.block;
+            slot.settled += take.settled;
+            slot.granted
+        };
+        Some(takes.iter().map(write).collect())
+    }
+
+    /// Takes permits back; `false`, and nothing is changed, where the window is over or never had as many.
+    pub fn give_back(&mut self, back: &Return) -> bool {
+        match self.slots.get_mut(&back.slot) {
+            Some(slot) if slot.index == back.index && slot.granted >= back.permits => {
+                slot.granted -= back.permits;
+                slot.settled += back.settled;
+                true
+            }
+            _ => false,
+        }
+    }
+}

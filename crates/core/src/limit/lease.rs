@@ -1,0 +1,192 @@
+//! What one environment holds of one limit's counter, and how much to ask for next.
+//!
+//! Everything here is a function of state, event and `now`. A permit is spent only under the label of its own window,
+//! and nothing that may or may not have happened at the store ever raises a credit.
+
+use std::time::Duration;
+
+use super::{
+    Window,
+    counter::{Obstacle, Return, SlotName, Take},
+    pace::{Fleet, Pace},
+};
+use crate::time::Timestamp;
+
+/// How long a block is meant to last, at least.
+const BLOCK_SECONDS: f64 = 10.0;
+/// How many permits a block has, at least, where the limit is far.
+const BLOCK_PERMITS: f64 = 100.0;
+/// How much larger than the one before a block may be.
+const GROWTH_MAX: u64 = 4;
+/// The part of a limit that the first block may be.
+const FIRST_BLOCK_PART: u64 = 100_000;
+/// How long a refusal by the counter counts at first; doubles with each further one.
+const DENIED_FIRST: Duration = Duration::from_millis(500);
+/// The part of a window, as a divisor, that a refusal counts at most: 2 %.
+const DENIED_PART: u32 = 50;
+/// How many mean gaps of silence make a key idle.
+const IDLE_GAPS: f64 = 4.0;
+
+/// A limit as a lease needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its id.
+    pub id: Box<str>,
+    /// How many permits a window has.
+    pub limit: u64,
+    /// The window.
+    pub window: Window,
+}
+
+/// Permits of one limit in one environment.
+#[derive(Clone, Debug, Default)]
+pub struct Lease {
+    held: Option<Held>,
+    pace: Pace,
+    last_block: u64,
+    denials: u32,
+    denied_until: Option<(u64, Timestamp)>,
+}
+
+/// Permits of one window.
+#[derive(Clone, Debug)]
+struct Held {
+    index: u64,
+    credit: u64,
+    /// Spent, and not yet told.
+    unsettled: u64,
+    /// What the counter had granted to everybody when this environment last wrote.
+    granted: u64,
+    fleet: Fleet,
+}
+
+impl Lease {
+    /// Notes that a request came.
+    pub fn request(&mut self, now: Timestamp) {
+        self.pace.request(now);
+    }
+
+    /// Permits that can be spent in this window without asking anybody.
+    #[must_use]
+    pub fn credit(&self, index: u64) -> u64 {
+        self.held.as_ref().filter(|held| held.index == index).map_or(0, |held| held.credit)
+    }
+
+    /// How many permits everybody together has left in this window, as far as this environment knows: its own credit,
+    /// and what the counter had not granted when it last wrote.
+    #[must_use]
+    pub fn remaining(&self, rule: &Rule, index: u64) -> u64 {
+        match self.held.as_ref().filter(|held| held.index == index) {
+            Some(held) => rule.limit.saturating_sub(held.granted) + held.credit,
+            None => rule.limit,
+        }
+    }
+
+    /// Spends permits of the window; `false`, and nothing is spent, where there are not as many.
+    pub fn spend(&mut self, index: u64, permits: u64) -> bool {
+        match &mut self.held {
+            Some(held) if held.index == index && held.credit >= permits => {
+                held.credit -= permits;
+                held.unsettled += permits;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Until when the counter's own word is that nothing is left in this window.
+    #[must_use]
+    pub fn denied(&self, index: u64, now: Timestamp) -> Option<Timestamp> {
+        self.denied_until.filter(|(denied, until)| *denied == index && now < *until).map(|(_, until)| until)
+    }
+
+    /// A take that brings at least `needed` permits if the counter has them. `service` is how long a request takes
+    /// here, `random` uniform in 0..1.
+    pub fn take(&mut self, rule: &Rule, needed: u64, now: Timestamp, service: Duration, random: f64) -> Take {
+        let index = rule.window.index(now);
+        let block = self.block(rule, needed, now, service, random);
+        let held = self.held.as_mut().filter(|held| held.index == index);
+        // Told once, whatever becomes of it: a count that is told twice would be too high.
+        let settled = held.map_or(0, |held| std::mem::take(&mut held.unsettled));
+        let slot = SlotName::of(&rule.id, rule.window, index);
+        Take { slot, index, limit: rule.limit, block, settled, resets: false }
+    }
+
+    /// How many permits to ask for.
+    fn block(&self, rule: &Rule, needed: u64, now: Timestamp, service: Duration, random: f64) -> u64 {
+        let index = rule.window.index(now);
+        let held = self.held.as_ref().filter(|held| held.index == index);
+        let own = self.pace.rate(now, service);
+        let largest = match (self.last_block, held) {
+            (0, _) | (_, None) => (rule.limit / FIRST_BLOCK_PART).max(1),
+            (last, Some(_)) => last.saturating_mul(GROWTH_MAX),
+        };
+        let wanted = match held {
+            Some(held) if own > 0.0 => {
+                let all = held.fleet.rate(held.granted, now.since(rule.window.start(index)));
+                let left = rule.limit.saturating_sub(held.granted) as f64;
+                let exhausted_in = if all > 0.0 { left / all } else { f64::INFINITY };
+                let ends_in = rule.window.end(index).since(now).as_secs_f64();
+                let seconds = BLOCK_SECONDS.max(BLOCK_PERMITS / own).min(exhausted_in / 2.0).min(ends_in);
+                let fewest = (all / 500.0).min(2.0 * own).min(own * exhausted_in);
+                (own * seconds).max(fewest)
+            }
+            _ => 0.0,
+        };
+        // Rounded up as often as its fraction says, so that the mean is right.
+        let rounded = (wanted + random).floor().max(0.0) as u64;
+        rounded.min(largest).max(needed)
+    }
+
+    /// The take was made, and the slot now counts `granted`.
+    pub fn taken(&mut self, take: &Take, granted: u64, now: Timestamp) {
+        let grant = take.grant(granted);
+        self.last_block = take.block;
+        match &mut self.held {
+            Some(held) if held.index == take.index => {
+                held.credit += grant;
+                held.fleet.wrote(held.granted, granted, now);
+                held.granted = granted;
+            }
+            // An answer that came after its window was over brings nothing.
+            Some(held) if held.index > take.index => return,
+            _ => {
+                let fleet = Fleet::new(now);
+                self.held = Some(Held { index: take.index, credit: grant, unsettled: 0, granted, fleet });
+            }
+        }
+        if grant > 0 {
+            self.denials = 0;
+        }
+    }
+
+    /// The counter said why it gives nothing; `random` is uniform in 0..1.
+    pub fn refused(&mut self, rule: &Rule, take: &Take, obstacle: Obstacle, now: Timestamp, random: f64) {
+        match obstacle {
+            Obstacle::OlderWindow => {}
+            Obstacle::NewerWindow | Obstacle::Exhausted => {
+                let doubled = DENIED_FIRST.saturating_mul(1 << self.denials.min(16));
+                let longest = Duration::from_secs(rule.window.seconds(take.index)) / DENIED_PART;
+                self.denials += 1;
+                let until = now.plus(doubled.min(longest).mul_f64(0.5 + random / 2.0));
+                self.denied_until = Some((take.index, until.min(rule.window.end(take.index))));
+                if let Some(held) = self.held.as_mut().filter(|held| held.index == take.index) {
+                    held.granted = held.granted.max(rule.limit);
+                }
+            }
+        }
+    }
+
+    /// What to give back of a key that has fallen silent; deducted here before it is sent, and sent once.
+    pub fn give_back(&mut self, rule: &Rule, now: Timestamp, is_leaving: bool) -> Option<Return> {
+        let index = rule.window.index(now);
+        let is_idle = is_leaving || self.pace.silence(now) > IDLE_GAPS * self.pace.gap();
+        let held = self.held.as_mut().filter(|held| held.index == index)?;
+        if !is_idle || held.credit == 0 {
+            return None;
+        }
+        let (permits, settled) = (std::mem::take(&mut held.credit), std::mem::take(&mut held.unsettled));
+        held.granted = held.granted.saturating_sub(permits);
+        Some(Return { slot: SlotName::of(&rule.id, rule.window, index), index, permits, settled })
+    }
+}

@@ -1,0 +1,343 @@
+//! The laws of leases over random histories, and rules broken on purpose, which must be noticed.
+
+use std::time::Duration;
+
+use proptest::{
+    prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest},
+    sample::select,
+    strategy::ValueTree,
+    test_runner::TestRunner,
+};
+
+use super::{Counter, Lease, Obstacle, Return, Rule, Take, Window};
+use crate::time::{Timestamp, days_since_1970};
+
+/// Seconds since 1970 of `2026-11-24T04:00:00`.
+pub(super) fn parse(text: &str) -> u64 {
+    let number = |range: std::ops::Range<usize>| text[range].parse::<u64>().expect("a number");
+    let days = days_since_1970(number(0..4), number(5..7), number(8..10));
+    days * 86_400 + number(11..13) * 3600 + number(14..16) * 60 + number(17..19)
+}
+
+/// What happens in one step of a history.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A request for `permits` comes to an environment; its write, if it needs one, fares so.
+    Request { environment: usize, permits: u64, fate: Fate },
+    /// Wall time passes.
+    Pass(u64),
+    /// The environment gives back what it does not need; the write fares so.
+    GiveBack { environment: usize, fate: Fate },
+    /// The environment dies with all that it holds, and another one stands in its place.
+    Die(usize),
+    /// The answer to an earlier write, or an earlier return, comes late.
+    Arrive(usize),
+}
+
+/// What becomes of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is made and answered.
+    Answered,
+    /// It is made, and the answer is lost.
+    AnswerLost,
+    /// It never arrives.
+    Lost,
+    /// It is made twice, and answered once: the second answer.
+    Twice,
+    /// It is made at once, and answered much later.
+    Late,
+}
+
+/// A rule that is broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mutation {
+    None,
+    /// The whole block counts, also past the limit.
+    NoClamp,
+    /// An unknown outcome counts as a grant.
+    AssumeGranted,
+    /// A return is sent again when its answer is lost.
+    RetriedReturn,
+    /// A return is applied whatever the slot holds.
+    UnconditionalReturn,
+    /// A return is deducted after it was sent, and not where the answer is lost.
+    DeductAfterReturn,
+}
+
+const ENVIRONMENTS: usize = 4;
+const SERVICE: Duration = Duration::from_millis(20);
+
+struct World {
+    rule: Rule,
+    mutation: Mutation,
+    counter: Counter,
+    leases: Vec<Lease>,
+    now: Timestamp,
+    /// Permits spent by window.
+    spent: std::collections::BTreeMap<u64, u64>,
+    late: Vec<(usize, Take, u64)>,
+    late_returns: Vec<Return>,
+}
+
+impl World {
+    fn new(limit: u64, window: Window, mutation: Mutation) -> Self {
+        let now = Timestamp::from_seconds(1_795_526_000);
+        Self {
+            rule: Rule { id: "x".into(), limit, window },
+            mutation,
+            counter: Counter::default(),
+            leases: vec![Lease::default(); ENVIRONMENTS],
+            now,
+            spent: std::collections::BTreeMap::new(),
+            late: Vec::new(),
+            late_returns: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Pass(millis) => self.now = self.now.plus(Duration::from_millis(millis)),
+            Step::Die(environment) => self.leases[environment] = Lease::default(),
+            Step::Request { environment, permits, fate } => self.request(environment, permits, fate),
+            Step::GiveBack { environment, fate } => self.give_back(environment, fate),
+            Step::Arrive(number) => {
+                if number < self.late.len() {
+                    let (environment, take, granted) = self.late.remove(number);
+                    self.leases[environment].taken(&take, granted, self.now);
+                }
+                if number < self.late_returns.len() {
+                    let back = self.late_returns.remove(number);
+                    self.apply(&back);
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, environment: usize, permits: u64, fate: Fate) {
+        let (now, index) = (self.now, self.rule.window.index(self.now));
+        let mut lease = std::mem::take(&mut self.leases[environment]);
+        lease.request(now);
+        if lease.credit(index) < permits && lease.denied(index, now).is_none() {
+            let mut take = lease.take(&self.rule, permits - lease.credit(index), now, SERVICE, 0.5);
+            for _ in 0..3 {
+                match self.write(&take, fate) {
+                    Written::Granted(granted) => {
+                        let granted = self.mutated_grant(&take, granted);
+                        lease.taken(&take, granted, now);
+                    }
+                    Written::Late(granted) => self.late.push((environment, take, granted)),
+                    Written::Refused(Obstacle::OlderWindow) if !take.resets => {
+                        take.resets = true;
+                        continue;
+                    }
+                    Written::Refused(obstacle) => lease.refused(&self.rule, &take, obstacle, now, 0.5),
+                    Written::Unknown if self.mutation == Mutation::AssumeGranted => {
+                        lease.taken(&take, take.block, now);
+                    }
+                    Written::Unknown => {}
+                }
+                break;
+            }
+        }
+        let before = lease.credit(index);
+        if lease.spend(index, permits) {
+            assert_eq!(lease.credit(index), before - permits);
+            *self.spent.entry(index).or_default() += permits;
+        } else {
+            assert_eq!(lease.credit(index), before, "all or none");
+        }
+        self.leases[environment] = lease;
+    }
+
+    fn mutated_grant(&self, take: &Take, granted: u64) -> u64 {
+        if self.mutation == Mutation::NoClamp { take.block } else { granted }
+    }
+
+    fn write(&mut self, take: &Take, fate: Fate) -> Written {
+        if fate == Fate::Lost {
+            return Written::Unknown;
+        }
+        let first = self.counter.take(std::slice::from_ref(take));
+        let answered = if fate == Fate::Twice { self.counter.take(std::slice::from_ref(take)) } else { first };
+        match (answered, fate) {
+            (_, Fate::AnswerLost) => Written::Unknown,
+            (Some(granted), Fate::Late) => Written::Late(granted[0]),
+            (Some(granted), _) => Written::Granted(granted[0]),
+            (None, _) => match take.obstacle(&self.counter) {
+                Some(obstacle) => Written::Refused(obstacle),
+                // Made twice with a reset: the second found its own window.
+                None => Written::Unknown,
+            },
+        }
+    }
+
+    fn give_back(&mut self, environment: usize, fate: Fate) {
+        let before = self.leases[environment].clone();
+        let Some(back) = self.leases[environment].give_back(&self.rule, self.now, true) else { return };
+        if fate == Fate::Late {
+            self.late_returns.push(back);
+            return;
+        }
+        let applied = fate != Fate::Lost && self.apply(&back);
+        if self.mutation == Mutation::RetriedReturn && fate == Fate::AnswerLost {
+            self.apply(&back);
+        }
+        if self.mutation == Mutation::DeductAfterReturn && fate == Fate::AnswerLost && applied {
+            self.leases[environment] = before;
+        }
+    }
+
+    fn apply(&mut self, back: &Return) -> bool {
+        if self.mutation == Mutation::UnconditionalReturn {
+            let slot = self.counter.slots.entry(back.slot.clone()).or_default();
+            slot.granted = slot.granted.saturating_sub(back.permits);
+            return true;
+        }
+        self.counter.give_back(back)
+    }
+
+    /// Whether the laws hold: spent ≤ limit in every window, and what is spent and what can still be spent together is
+    /// no more than the counter has granted, nor than the limit.
+    fn is_lawful(&self) -> bool {
+        let index = self.rule.window.index(self.now);
+        let live: u64 = self.leases.iter().map(|lease| lease.credit(index)).sum();
+        let spent = self.spent.get(&index).copied().unwrap_or_default();
+        let slot = self.counter.slots.values().find(|slot| slot.index == index);
+        let granted = slot.map_or(0, |slot| slot.granted);
+        self.spent.values().all(|spent| *spent <= self.rule.limit) && spent + live <= granted.min(self.rule.limit)
+    }
+}
+
+enum Written {
+    Granted(u64),
+    Late(u64),
+    Refused(Obstacle),
+    Unknown,
+}
+
+fn fates() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        6 => Just(Fate::Answered),
+        1 => select(vec![Fate::AnswerLost, Fate::Lost, Fate::Twice, Fate::Late]),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let environment = 0..ENVIRONMENTS;
+    let step = prop_oneof![
+        12 => (environment.clone(), 1_u64..4, fates())
+            .prop_map(|(environment, permits, fate)| Step::Request { environment, permits, fate }),
+        6 => (0_u64..400).prop_map(Step::Pass),
+        1 => (0_u64..90_000).prop_map(Step::Pass),
+        2 => (environment.clone(), fates()).prop_map(|(environment, fate)| Step::GiveBack { environment, fate }),
+        1 => environment.prop_map(Step::Die),
+        2 => (0_usize..3).prop_map(Step::Arrive),
+    ];
+    prop::collection::vec(step, 1..160)
+}
+
+fn windows() -> impl Strategy<Value = Window> {
+    select(vec![Window::Second, Window::Minute, Window::Day])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    #[test]
+    fn no_history_spends_more_than_the_limit(steps in steps(), limit in 1_u64..60, window in windows(), big in any::<bool>()) {
+        let limit = if big { limit * 10_000 } else { limit };
+        let mut world = World::new(limit, window, Mutation::None);
+        let mut indices = std::collections::BTreeMap::new();
+        for step in steps {
+            world.step(step);
+            assert!(world.is_lawful(), "{:?} {:?}", world.counter, world.leases);
+            for (name, slot) in &world.counter.slots {
+                let before = indices.insert(name.clone(), slot.index).unwrap_or_default();
+                assert!(slot.index >= before, "a slot went back");
+            }
+        }
+    }
+}
+
+/// Whether random histories under a broken rule are found to break a law.
+fn is_noticed(mutation: Mutation) -> bool {
+    let mut runner = TestRunner::deterministic();
+    (0..4000).any(|_| {
+        let history = (steps(), 1_u64..60, windows()).new_tree(&mut runner).expect("a history").current();
+        let (steps, limit, window) = history;
+        let mut world = World::new(limit, window, mutation);
+        steps.into_iter().any(|step| {
+            world.step(step);
+            !world.is_lawful()
+        })
+    })
+}
+
+#[test]
+fn every_broken_rule_is_noticed() {
+    assert!(!is_noticed(Mutation::None));
+    for mutation in [
+        Mutation::NoClamp,
+        Mutation::AssumeGranted,
+        Mutation::RetriedReturn,
+        Mutation::UnconditionalReturn,
+        Mutation::DeductAfterReturn,
+    ] {
+        assert!(is_noticed(mutation), "{mutation:?}");
+    }
+}
+
+#[test]
+fn a_busy_key_asks_for_a_hundred_permits_at_a_time() {
+    let rule = Rule { id: "x".into(), limit: 1_000_000, window: Window::Day };
+    let (mut counter, mut lease) = (Counter::default(), Lease::default());
+    let mut now = Timestamp::from_seconds(1_795_526_000);
+    let index = rule.window.index(now);
+    let (mut writes, mut admitted) = (0, 0);
+    while admitted < 10_000 {
+        lease.request(now);
+        if lease.credit(index) == 0 {
+            let mut take = lease.take(&rule, 1, now, SERVICE, 0.5);
+            take.resets = take.obstacle(&counter) == Some(Obstacle::OlderWindow);
+            let granted = counter.take(std::slice::from_ref(&take)).expect("granted");
+            lease.taken(&take, granted[0], now);
+            writes += 1;
+        }
+        assert!(lease.spend(index, 1));
+        admitted += 1;
+        now = now.plus(Duration::from_millis(100));
+    }
+    assert!(writes <= 110, "{writes} writes for {admitted} requests");
+}
+
+#[test]
+fn what_is_left_at_the_end_is_given_in_parts_and_nothing_after_it() {
+    let rule = Rule { id: "x".into(), limit: 10, window: Window::Day };
+    let now = Timestamp::from_seconds(1_795_526_000);
+    let index = rule.window.index(now);
+    let mut counter = Counter::default();
+    let mut lease = Lease::default();
+    let mut take = lease.take(&rule, 7, now, SERVICE, 0.0);
+    assert_eq!(counter.take(std::slice::from_ref(&take)), None, "no slot yet");
+    assert_eq!(take.obstacle(&counter), Some(Obstacle::OlderWindow));
+    take.resets = true;
+    let granted = counter.take(std::slice::from_ref(&take)).expect("granted")[0];
+    lease.taken(&take, granted, now);
+    assert_eq!((granted, lease.credit(index), lease.remaining(&rule, index)), (7, 7, 10));
+    let mut other = Lease::default();
+    let take = other.take(&rule, 7, now, SERVICE, 0.0);
+    let granted = counter.take(std::slice::from_ref(&take)).expect("granted")[0];
+    other.taken(&take, granted, now);
+    assert_eq!((granted, other.credit(index)), (14, 3), "a part of the block");
+    let take = other.take(&rule, 7, now, SERVICE, 0.0);
+    assert_eq!((counter.take(std::slice::from_ref(&take)), take.obstacle(&counter)), (None, Some(Obstacle::Exhausted)));
+    other.refused(&rule, &take, Obstacle::Exhausted, now, 1.0);
+    assert!(other.denied(index, now.plus(Duration::from_millis(499))).is_some());
+    assert!(other.denied(index, now.plus(Duration::from_millis(500))).is_none());
+    let back = lease.give_back(&rule, now, true).expect("a return");
+    assert_eq!((back.permits, lease.credit(index)), (7, 0));
+    assert!(counter.give_back(&back));
+    let tomorrow = now.plus(Duration::from_secs(86_400));
+    assert_eq!(lease.credit(rule.window.index(tomorrow)), 0);
+}

@@ -1,0 +1,63 @@
+//! Counters in memory.
+
+use std::{collections::BTreeMap, sync::Mutex};
+
+use async_trait::async_trait;
+use faregate_core::{
+    limit::{Counter, Return, SlotName, Take},
+    time::Timestamp,
+};
+
+use super::{Faults, locked};
+use crate::ports::{Counters, StoreError, Taken};
+
+/// Counters by name.
+#[derive(Debug, Default)]
+pub struct FakeCounters {
+    /// Makes operations fail, and knows which there were.
+    pub faults: Faults,
+    counters: Mutex<BTreeMap<String, Counter>>,
+}
+
+impl FakeCounters {
+    /// A counter as it is.
+    #[must_use]
+    pub fn counter(&self, name: &str) -> Option<Counter> {
+        locked(&self.counters).get(name).cloned()
+    }
+
+    /// The names of all counters.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        locked(&self.counters).keys().cloned().collect()
+    }
+}
+
+#[async_trait]
+impl Counters for FakeCounters {
+    async fn take(&self, counter: &str, takes: &[Take], _expires_at: Timestamp) -> Result<Taken, StoreError> {
+        self.faults.begin("take").await?;
+        let mut counters = locked(&self.counters);
+        let known = counters.get(counter).cloned().unwrap_or_default();
+        let mut changed = known.clone();
+        match changed.take(takes) {
+            Some(granted) => {
+                counters.insert(counter.to_owned(), changed);
+                Ok(Taken::Granted(granted))
+            }
+            None => Ok(Taken::Refused(known)),
+        }
+    }
+
+    async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError> {
+        self.faults.begin("give_back").await?;
+        Ok(locked(&self.counters).get_mut(counter).is_some_and(|counter| counter.give_back(back)))
+    }
+
+    async fn read(&self, counter: &str, slots: &[SlotName]) -> Result<Counter, StoreError> {
+        self.faults.begin("read").await?;
+        let mut known = locked(&self.counters).get(counter).cloned().unwrap_or_default();
+        known.slots.retain(|name, _| slots.contains(name));
+        Ok(known)
+    }
+}

@@ -1,0 +1,32 @@
+//! The counters of limits.
+
+use async_trait::async_trait;
+use faregate_core::{
+    limit::{Counter, Return, SlotName, Take},
+    time::Timestamp,
+};
+
+use super::StoreError;
+
+/// Reads and writes the counters that all environments share. No call is retried: what may have happened once must not
+/// happen twice.
+#[async_trait]
+pub trait Counters: Send + Sync {
+    /// All takes of one counter or none, in one write. `expires_at` is when the counter may be deleted.
+    ///
+    /// A call that fails may have been made all the same.
+    async fn take(&self, counter: &str, takes: &[Take], expires_at: Timestamp) -> Result<Taken, StoreError>;
+    /// Gives permits back; `false`, and nothing is changed, where the window is over or never had as many.
+    async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError>;
+    /// These slots of a counter as they were a moment ago; those that were never written are left out.
+    async fn read(&self, counter: &str, slots: &[SlotName]) -> Result<Counter, StoreError>;
+}
+
+/// What became of [`Counters::take`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// What each slot counts now, in the order of the takes.
+    Granted(Vec<u64>),
+    /// Nothing was written; the slots as they are.
+    Refused(Counter),
+}

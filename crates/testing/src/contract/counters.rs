@@ -1,0 +1,176 @@
+//! `Counters`.
+
+use faregate_core::{
+    limit::{Counter, Obstacle, Return, Slot, SlotName, Take, Window},
+    time::Timestamp,
+};
+use faregate_engine::ports::{Counters, StoreError, Taken};
+use futures_util::future::join_all;
+
+/// Makes a test of each promise of [`Counters`].
+///
+/// The argument is an async function that yields a [`Subject`](super::Subject) of `dyn Counters`.
+#[macro_export]
+macro_rules! counters_contract {
+    ($start:path) => {
+        $crate::contract_tests!(
+            counters,
+            $start,
+            a_limit_whose_unit_changes_counts_anew,
+            a_mixed_take_resets_some_and_adds_to_others,
+            a_slot_goes_from_one_month_to_the_month_after_the_next,
+            an_absent_counter_fails_its_condition_and_is_made_by_a_reset,
+            fifty_writers_at_once_have_an_exact_sum,
+            of_twenty_resets_at_once_one_is_made,
+            one_limit_in_the_way_stops_all,
+            permits_come_back_once_and_only_to_their_window,
+            what_passes_the_limit_grants_nothing_more,
+        );
+    };
+}
+
+const EXPIRES: Timestamp = Timestamp::from_seconds(1_900_000_000);
+
+fn take(limit: &str, window: Window, index: u64, block: u64, resets: bool) -> Take {
+    Take { slot: SlotName::of(limit, window, index), index, limit: 10, block, settled: 1, resets }
+}
+
+fn day(index: u64, block: u64) -> Take {
+    take("daily", Window::Day, index, block, false)
+}
+
+fn reset(take: Take) -> Take {
+    Take { resets: true, ..take }
+}
+
+async fn granted(store: &dyn Counters, takes: &[Take]) -> Vec<u64> {
+    match store.take("plan|c#acme", takes, EXPIRES).await.expect("an answer") {
+        Taken::Granted(granted) => granted,
+        Taken::Refused(counter) => panic!("refused: {counter:?}"),
+    }
+}
+
+async fn refused(store: &dyn Counters, takes: &[Take]) -> Counter {
+    match store.take("plan|c#acme", takes, EXPIRES).await.expect("an answer") {
+        Taken::Granted(granted) => panic!("granted: {granted:?}"),
+        Taken::Refused(counter) => counter,
+    }
+}
+
+async fn slot(store: &dyn Counters, take: &Take) -> Option<Slot> {
+    let read = store.read("plan|c#acme", std::slice::from_ref(&take.slot)).await.expect("an answer");
+    read.slots.get(&take.slot).copied()
+}
+
+/// A counter that is not there is no error and grants nothing; a reset makes it.
+pub async fn an_absent_counter_fails_its_condition_and_is_made_by_a_reset(store: &dyn Counters) {
+    let first = day(20_000, 3);
+    assert_eq!(refused(store, std::slice::from_ref(&first)).await, Counter::default());
+    assert_eq!(first.obstacle(&Counter::default()), Some(Obstacle::OlderWindow));
+    assert_eq!(granted(store, &[reset(first.clone())]).await, [3]);
+    assert_eq!(granted(store, std::slice::from_ref(&first)).await, [6]);
+    assert_eq!(slot(store, &first).await, Some(Slot { index: 20_000, granted: 6, settled: 2 }));
+    // Of the same window a second reset is refused: it would take back what was granted.
+    assert_eq!(refused(store, &[reset(first.clone())]).await.slots.len(), 1);
+    assert_eq!(slot(store, &first).await.map(|slot| slot.granted), Some(6));
+}
+
+/// The last block may pass the limit; after that nothing is granted, and the counter does not grow.
+pub async fn what_passes_the_limit_grants_nothing_more(store: &dyn Counters) {
+    assert_eq!(granted(store, &[reset(day(20_000, 8))]).await, [8]);
+    let last = day(20_000, 8);
+    let counted = granted(store, std::slice::from_ref(&last)).await;
+    assert_eq!((counted[0], last.grant(counted[0])), (16, 2));
+    let counter = refused(store, std::slice::from_ref(&last)).await;
+    assert_eq!(last.obstacle(&counter), Some(Obstacle::Exhausted));
+    assert_eq!(slot(store, &last).await.map(|slot| slot.granted), Some(16));
+    // A higher limit goes on where the lower one ended.
+    let higher = Take { limit: 20, ..day(20_000, 8) };
+    let counted = granted(store, std::slice::from_ref(&higher)).await;
+    assert_eq!((counted[0], higher.grant(counted[0])), (24, 4));
+}
+
+/// All limits of a take or none.
+pub async fn one_limit_in_the_way_stops_all(store: &dyn Counters) {
+    let monthly = take("monthly", Window::Month, 682, 4, false);
+    assert_eq!(granted(store, &[reset(day(20_000, 12)), reset(monthly.clone())]).await, [12, 4]);
+    let counter = refused(store, &[day(20_000, 1), monthly.clone()]).await;
+    assert_eq!(day(20_000, 1).obstacle(&counter), Some(Obstacle::Exhausted));
+    assert_eq!(monthly.obstacle(&counter), None);
+    assert_eq!(slot(store, &monthly).await.map(|slot| (slot.granted, slot.settled)), Some((4, 1)));
+    // A clock that is behind: the slot holds a newer window of the same parity.
+    let counter = refused(store, &[day(19_998, 1), monthly.clone()]).await;
+    assert_eq!(day(19_998, 1).obstacle(&counter), Some(Obstacle::NewerWindow));
+    refused(store, &[reset(day(19_998, 1))]).await;
+    assert_eq!(slot(store, &day(20_000, 1)).await.map(|slot| slot.index), Some(20_000));
+}
+
+/// One write may begin a day and go on with a month.
+pub async fn a_mixed_take_resets_some_and_adds_to_others(store: &dyn Counters) {
+    let monthly = take("monthly", Window::Month, 682, 2, false);
+    assert_eq!(granted(store, &[reset(day(20_000, 5)), reset(monthly.clone())]).await, [5, 2]);
+    let next = day(20_001, 3);
+    let counter = refused(store, &[next.clone(), monthly.clone()]).await;
+    assert_eq!((next.obstacle(&counter), monthly.obstacle(&counter)), (Some(Obstacle::OlderWindow), None));
+    assert_eq!(granted(store, &[reset(next), monthly]).await, [3, 4]);
+    assert_eq!(slot(store, &day(20_000, 1)).await.map(|slot| slot.granted), Some(5), "yesterday's own slot stays");
+}
+
+/// Two slots in turn: the third month begins where the first was.
+pub async fn a_slot_goes_from_one_month_to_the_month_after_the_next(store: &dyn Counters) {
+    let month = |index| take("monthly", Window::Month, index, 6, false);
+    for index in [682, 683, 684] {
+        let counter = refused(store, &[month(index)]).await;
+        assert_eq!(month(index).obstacle(&counter), Some(Obstacle::OlderWindow));
+        assert_eq!(granted(store, &[reset(month(index))]).await, [6]);
+    }
+    assert_eq!(slot(store, &month(682)).await, Some(Slot { index: 684, granted: 6, settled: 1 }));
+}
+
+/// Another unit is another slot, whose numbers have nothing to do with the old one's.
+pub async fn a_limit_whose_unit_changes_counts_anew(store: &dyn Counters) {
+    let minutes = take("x", Window::Minute, 29_925_000, 9, false);
+    assert_eq!(granted(store, &[reset(minutes.clone())]).await, [9]);
+    let days = take("x", Window::Day, 20_000, 2, false);
+    assert_eq!(granted(store, &[reset(days)]).await, [2]);
+    assert_eq!(slot(store, &minutes).await.map(|slot| slot.granted), Some(9));
+}
+
+/// A return counts in its own window alone, and never below nothing.
+pub async fn permits_come_back_once_and_only_to_their_window(store: &dyn Counters) {
+    let back = |index, permits| Return { slot: SlotName::of("daily", Window::Day, index), index, permits, settled: 2 };
+    assert_eq!(store.give_back("plan|c#acme", &back(20_000, 1)).await, Ok(false), "no counter at all");
+    assert_eq!(granted(store, &[reset(day(20_000, 5))]).await, [5]);
+    assert_eq!(store.give_back("plan|c#acme", &back(20_000, 3)).await, Ok(true));
+    assert_eq!(store.give_back("plan|c#acme", &back(20_000, 3)).await, Ok(false), "more than is left");
+    assert_eq!(slot(store, &day(20_000, 1)).await, Some(Slot { index: 20_000, granted: 2, settled: 3 }));
+    assert_eq!(granted(store, &[reset(day(20_002, 5))]).await, [5]);
+    assert_eq!(store.give_back("plan|c#acme", &back(20_000, 1)).await, Ok(false), "its window is over");
+    assert_eq!(slot(store, &day(20_002, 1)).await.map(|slot| slot.granted), Some(5));
+}
+
+/// Nobody's permits are lost or counted twice.
+pub async fn fifty_writers_at_once_have_an_exact_sum(store: &dyn Counters) {
+    granted(store, &[reset(day(20_000, 1))]).await;
+    let wide = Take { limit: 1_000_000, ..day(20_000, 7) };
+    let takes = (0..50).map(|_| granted(store, std::slice::from_ref(&wide)));
+    let mut counted: Vec<u64> = join_all(takes).await.into_iter().map(|granted| granted[0]).collect();
+    counted.sort_unstable();
+    let expected: Vec<u64> = (1..=50).map(|number| 1 + 7 * number).collect();
+    assert_eq!(counted, expected);
+}
+
+/// However many environments begin a window, one of them does.
+pub async fn of_twenty_resets_at_once_one_is_made(store: &dyn Counters) {
+    let first = reset(day(20_000, 2));
+    let takes = (0..20).map(|_| store.take("plan|c#acme", std::slice::from_ref(&first), EXPIRES));
+    let made = join_all(takes).await.into_iter().filter(|taken| *taken == Ok(Taken::Granted(vec![2]))).count();
+    assert_eq!(made, 1);
+    assert_eq!(slot(store, &first).await.map(|slot| slot.granted), Some(2));
+}
+
+/// While the store is down nothing is granted, and the error says so. For subjects that can be taken down.
+pub async fn a_store_that_is_down_is_unavailable(store: &dyn Counters) {
+    let taken = store.take("plan|c#acme", &[reset(day(20_000, 1))], EXPIRES).await;
+    assert!(matches!(taken, Err(StoreError::Unavailable(_))), "{taken:?}");
+}
