@@ -24,7 +24,7 @@ pub const REFRESH_TTL: Duration = Duration::from_secs(30);
 /// How long a failure is remembered.
 pub const NEGATIVE_TTL: Duration = Duration::from_secs(10);
 /// How many names are remembered.
-pub const NAMES_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
+pub const NAMES_MAX: NonZeroUsize = NonZeroUsize::new(512).expect("512 is not zero");
 
 /// Reads secrets from SSM and remembers each for [`TTL`] of wall time.
 ///
@@ -34,14 +34,33 @@ pub struct SsmSecrets {
     client: Client,
     clock: Arc<dyn Clock>,
     allow_inline: bool,
-    slots: Mutex<LruCache<String, Slot>>,
+    slots: Mutex<LruCache<String, Arc<Slot>>>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Remembered>>>;
+/// One name.
+#[derive(Default)]
+struct Slot {
+    remembered: Mutex<Option<Remembered>>,
+    /// One read at a time.
+    reading: tokio::sync::Mutex<()>,
+}
 
+#[derive(Clone)]
 struct Remembered {
     at: Timestamp,
+    /// When it was last tried to read it.
+    tried_at: Timestamp,
     value: Result<SecretValue, SecretError>,
+}
+
+impl Slot {
+    fn remembered(&self) -> Option<Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, remembered: Remembered) {
+        *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
+    }
 }
 
 impl SsmSecrets {
@@ -52,23 +71,48 @@ impl SsmSecrets {
         Self { client: Client::new(config.sdk()), clock, allow_inline, slots }
     }
 
-    /// The value as it was read within `ttl`, or else as it is now.
-    async fn read_parameter(&self, name: &str, ttl: Duration) -> Result<SecretValue, SecretError> {
+    /// The value as it was read within [`TTL`], or else as it is now.
+    async fn read_parameter(&self, name: &str) -> Result<SecretValue, SecretError> {
         let slot = self.slot(name);
-        let mut remembered = slot.lock().await;
-        if let Some(known) = remembered.as_ref().filter(|known| known.counts(self.clock.now(), ttl)) {
-            return known.value.clone();
+        if let Some(known) = slot.remembered().filter(|known| known.counts(self.clock.now())) {
+            return known.value;
         }
-        // Forgotten first: a read that is given up must not leave the old value behind.
-        *remembered = None;
+        let _reading = slot.reading.lock().await;
+        if let Some(known) = slot.remembered().filter(|known| known.counts(self.clock.now())) {
+            return known.value;
+        }
         let value = self.fetch(name).await;
-        *remembered = Some(Remembered { at: self.clock.now(), value: value.clone() });
+        let at = self.clock.now();
+        slot.remember(Remembered { at, tried_at: at, value: value.clone() });
         value
     }
 
-    fn slot(&self, name: &str) -> Slot {
+    /// The value as it is now, unless that was tried within [`REFRESH_TTL`]. Others go on with the present one, and so
+    /// does everybody where no newer one can be had.
+    async fn refresh_parameter(&self, name: &str) -> Result<SecretValue, SecretError> {
+        let slot = self.slot(name);
+        let reading = slot.reading.lock().await;
+        let known = slot.remembered().filter(|known| known.counts(self.clock.now()));
+        let Some(known) = known else {
+            drop(reading);
+            return self.read_parameter(name).await;
+        };
+        if known.was_tried(self.clock.now()) {
+            return known.value;
+        }
+        let value = self.fetch(name).await;
+        let tried_at = self.clock.now();
+        let newer = match value {
+            Ok(value) => Remembered { at: tried_at, tried_at, value: Ok(value) },
+            Err(_) => Remembered { tried_at, ..known },
+        };
+        slot.remember(newer.clone());
+        newer.value
+    }
+
+    fn slot(&self, name: &str) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.get_or_insert(name.to_owned(), Slot::default).clone()
+        Arc::clone(slots.get_or_insert(name.to_owned(), Arc::default))
     }
 
     async fn fetch(&self, name: &str) -> Result<SecretValue, SecretError> {
@@ -81,8 +125,12 @@ impl SsmSecrets {
 }
 
 impl Remembered {
-    fn counts(&self, now: Timestamp, ttl: Duration) -> bool {
-        let ttl = if self.value.is_ok() { ttl } else { NEGATIVE_TTL };
+    fn was_tried(&self, now: Timestamp) -> bool {
+        self.tried_at <= now && now.since(self.tried_at) < REFRESH_TTL
+    }
+
+    fn counts(&self, now: Timestamp) -> bool {
+        let ttl = if self.value.is_ok() { TTL } else { NEGATIVE_TTL };
         // A clock that was set back says nothing about the age.
         self.at <= now && now.since(self.at) < ttl
     }
@@ -97,22 +145,25 @@ impl std::fmt::Debug for SsmSecrets {
 #[async_trait]
 impl Secrets for SsmSecrets {
     async fn read(&self, reference: &SecretRef) -> Result<SecretValue, SecretError> {
-        self.read_within(reference, TTL).await
+        match reference {
+            SecretRef::Ssm(name) => self.read_parameter(name).await,
+            SecretRef::Inline(value) => self.inline(reference, value),
+        }
     }
 
     async fn refresh(&self, reference: &SecretRef) -> Result<SecretValue, SecretError> {
-        self.read_within(reference, REFRESH_TTL).await
+        match reference {
+            SecretRef::Ssm(name) => self.refresh_parameter(name).await,
+            SecretRef::Inline(value) => self.inline(reference, value),
+        }
     }
 }
 
 impl SsmSecrets {
-    async fn read_within(&self, reference: &SecretRef, ttl: Duration) -> Result<SecretValue, SecretError> {
-        match reference {
-            SecretRef::Ssm(name) => self.read_parameter(name, ttl).await,
-            SecretRef::Inline(_) if !self.allow_inline => Err(SecretError::InlineForbidden),
-            SecretRef::Inline(value) => {
-                SecretValue::new(value.as_bytes()).ok_or_else(|| SecretError::Empty(reference.name().to_owned()))
-            }
+    fn inline(&self, reference: &SecretRef, value: &str) -> Result<SecretValue, SecretError> {
+        if !self.allow_inline {
+            return Err(SecretError::InlineForbidden);
         }
+        SecretValue::new(value.as_bytes()).ok_or_else(|| SecretError::Empty(reference.name().to_owned()))
     }
 }

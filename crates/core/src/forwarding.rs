@@ -63,6 +63,12 @@ impl IdentityHeaders {
     pub fn insert(&mut self, name: &HeaderName) {
         self.0.insert(fold(name.as_str()));
     }
+
+    /// Whether some server reads a name as one of these.
+    #[must_use]
+    pub fn contains(&self, name: &HeaderName) -> bool {
+        self.0.contains(&fold(name.as_str()))
+    }
 }
 
 /// Removes from a client's headers all that must not cross, nominated and reserved ones included.
@@ -86,7 +92,7 @@ pub fn strip_client_headers(headers: &mut HeaderMap, identity: &IdentityHeaders)
                 || nominated.contains(name.as_str())
                 || name.as_str().contains('_')
                 || is_reserved(name)
-                || identity.0.contains(&fold(name.as_str()))
+                || identity.contains(name)
         })
         .cloned()
         .collect();

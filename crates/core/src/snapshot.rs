@@ -1,6 +1,7 @@
 //! The snapshot: a document resolved and compiled, ready to decide.
 
 mod compile;
+mod identity;
 
 use std::sync::Arc;
 

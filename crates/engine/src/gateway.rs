@@ -57,6 +57,9 @@ use crate::{
     ports::{Clock, KeyStore, Outbound, Random, Secrets, SnapshotStore, Telemetry},
 };
 
+/// What is left for the answer and the side work when the invocation's time ends.
+const RESERVE: Duration = Duration::from_millis(250);
+
 /// What the gateway needs from the world.
 #[derive(Clone)]
 pub struct Ports {
@@ -199,7 +202,8 @@ impl Gateway {
         let headers = access::clean_headers(&parts, &loaded.snapshot);
         let (peer, version) = (&incoming.peer, loaded.head.version);
         let presented = Presented { parts: &parts, headers: &headers, peer, client: &client, version };
-        let caller = self.authenticator.check(route, presented, side_work).await?;
+        let left = incoming.remaining.map(|remaining| remaining.saturating_sub(recorder.elapsed() + RESERVE));
+        let caller = self.authenticator.check_within(left, route, presented, side_work).await?;
         recorder.caller(&caller);
         dressing.caller(&caller);
 

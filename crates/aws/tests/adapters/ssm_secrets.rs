@@ -113,6 +113,14 @@ async fn a_value_that_did_not_do_is_read_anew_every_thirty_seconds() {
     assert!(refresh("new").await);
     assert_eq!(ssm.reads("/faregate/a", "new").await, Ok(true));
     assert_eq!(ssm.server.requests().len(), 2);
+    // Where no newer one can be had the present one goes on, for the rest of its time.
+    ssm.server.refuse(Some((500, "InternalServerError")));
+    ssm.clock.advance(REFRESH_TTL);
+    assert!(refresh("new").await);
+    let tried = ssm.server.requests().len();
+    assert!(tried > 2 && refresh("new").await);
+    assert_eq!(ssm.server.requests().len(), tried);
+    assert_eq!(ssm.reads("/faregate/a", "new").await, Ok(true));
 }
 
 #[tokio::test]

@@ -108,8 +108,15 @@ fn stand_in(kind: Kind, fields: &mut Map<String, Value>, mistaken: &BTreeSet<Str
         Kind::Settings => {}
         Kind::Issuer => {
             put("issuer", json!("https://unknown.invalid"));
-            if ["jwks", "secret", "introspection"].iter().any(is_mistaken) {
-                put("jwks", json!({ "url": "https://unknown.invalid" }));
+            let client = json!({ "id": "unknown", "secret": { "ssm": "unknown" } });
+            for (way, harmless) in [
+                ("jwks", json!({ "url": "https://unknown.invalid" })),
+                ("secret", json!({ "ssm": "unknown" })),
+                ("introspection", json!({ "url": "https://unknown.invalid", "client": client })),
+            ] {
+                if is_mistaken(&way) {
+                    put(way, harmless);
+                }
             }
         }
         Kind::Backend => put("targets", json!([{ "url": "http://unknown.invalid" }])),

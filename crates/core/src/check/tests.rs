@@ -370,3 +370,70 @@ proptest! {
         assert_eq!(checked.document.is_none(), super::has_errors(&checked.diagnostics));
     }
 }
+
+/// Codes of everything that is found in these routes, which all have the issuer `main`.
+fn codes_of(routes: Value) -> Vec<String> {
+    let file = json!({
+        "issuers": [{"id": "main", "issuer": "main", "audiences": ["a"], "secret": {"ssm": "/a"}}],
+        "backends": [{"id": "b", "targets": [{"url": "https://b.example.com"}]}],
+        "routes": routes,
+    });
+    findings(&file).into_iter().map(|(place, code)| format!("{place} {code}")).collect()
+}
+
+#[test]
+fn what_proves_an_identity_on_one_route_is_nothing_else_on_another() {
+    let proving = json!({"id": "proving", "enabled": false, "match": [{"path": "/proving"}], "respond": {},
+                         "authenticate": {"jwt": {"issuers": ["main"], "forward_claims": {"x-user": "sub"}}}});
+    let sso = |url: &str| {
+        let asked = json!({"id": "sso", "url": url, "consumer_header": "x-sso", "send": ["cookie"]});
+        json!({"id": url.trim_start_matches("https://"), "authenticate": {"forward_auth": asked}, "respond": {}})
+    };
+    for (other, expected) in [
+        (
+            json!({"id": "o", "authenticate": {"api_key": {"header": "x-user"}}, "respond": {}}),
+            "route/o/authenticate conflict",
+        ),
+        (
+            json!({"id": "o", "authenticate": "anonymous", "forward": {"backend": "b", "request_headers": {"set": {"X-User": "a"}}}}),
+            "route/o/forward/request_headers conflict",
+        ),
+        (
+            json!({"id": "o", "authenticate": {"forward_auth": {"id": "a", "url": "https://a", "consumer_header": "x-c", "send": ["x-user"]}},
+                "respond": {}}),
+            "route/o/authenticate conflict",
+        ),
+    ] {
+        assert_eq!(codes_of(json!([proving, other])), [expected]);
+    }
+    assert_eq!(codes_of(json!([sso("https://one"), sso("https://two")])), ["route/two/authenticate duplicate"]);
+    assert_eq!(codes_of(json!([sso("https://one")])), [""; 0]);
+}
+
+#[test]
+fn iam_beside_others_is_warned_of() {
+    let route = |id: &str, authenticate: Value| json!({"id": id, "authenticate": authenticate, "respond": {}});
+    let jwt = json!({"jwt": {"issuers": ["main"]}});
+    assert_eq!(codes_of(json!([route("a", json!("iam"))])), [""; 0]);
+    assert_eq!(codes_of(json!([route("a", json!({"all_of": ["iam", jwt]}))])), [""; 0]);
+    assert_eq!(codes_of(json!([route("a", json!("iam")), route("b", jwt.clone())])), ["route/a/authenticate conflict"]);
+    assert_eq!(codes_of(json!([route("a", json!({"any_of": ["iam", jwt]}))])), ["route/a/authenticate conflict"]);
+}
+
+#[test]
+fn no_diagnostic_repeats_an_issuers_secret() {
+    let secret = "hunter2-hunter2";
+    let inline = json!({"inline": secret});
+    for issuer in [
+        json!({"id": "m", "issuer": "m", "audiences": ["a"], "secret": inline}),
+        json!({"id": "m", "issuer": "m", "audiences": ["a"], "secret": secret}),
+        json!({"id": "m", "issuer": "m", "introspection": {"url": "https://a", "client": {"id": "c", "secret": inline}}}),
+        json!({"id": "m", "issuer": "m", "introspection": {"url": "https://a", "client": {"id": "c", "secret": secret}}}),
+    ] {
+        let mut report = Report::default();
+        let entries: Vec<_> =
+            entries_of_file(&json!({"issuers": [issuer]}), &mut report).into_iter().map(|(_, entry)| entry).collect();
+        let found = check(&entries, CheckOptions::default(), report).diagnostics;
+        assert!(!found.is_empty() && !format!("{found:?}").contains(secret), "{found:?}");
+    }
+}

@@ -159,6 +159,7 @@ impl Issuer {
             verification: verification?,
             algorithms: algorithms.into(),
             hash: Sha256::digest(format!("{self:?}")).into(),
+            keys_hash: Sha256::digest(format!("{:?} {:?}", self.issuer, self.jwks)).into(),
             issuer: self.issuer.as_str().into(),
             audiences: self.audiences.iter().map(|audience| audience.as_str().into()).collect(),
             leeway: Duration::from_secs(self.leeway_seconds.into()),

@@ -130,9 +130,13 @@ impl IssuerPolicy {
         if value.is_empty() || consumer.len() > CONSUMER_BYTES_MAX {
             return Err(InvalidClaims::Consumer);
         }
+        let subject = claims.get("sub").and_then(Value::as_str);
+        if subject.is_some_and(|subject| subject.len() > CONSUMER_BYTES_MAX) {
+            return Err(InvalidClaims::Consumer);
+        }
         let identity = Identity {
             consumer: consumer.into(),
-            subject: claims.get("sub").and_then(Value::as_str).map(Into::into),
+            subject: subject.map(Into::into),
             scopes,
             groups,
             plan,

@@ -18,6 +18,8 @@ pub struct IssuerPolicy {
     pub algorithms: Box<[Algorithm]>,
     /// SHA-256 of the entry as it was compiled: what was verified under another one counts no more.
     pub hash: [u8; 32],
+    /// SHA-256 of where its keys come from: other entries about the same keys share them.
+    pub keys_hash: [u8; 32],
     pub(crate) issuer: Box<str>,
     pub(crate) audiences: Box<[Box<str>]>,
     pub(crate) leeway: Duration,

@@ -45,9 +45,13 @@ pub enum Unverified {
     /// No key has that `kid` and takes that algorithm; a newer set may.
     #[error("no key for the token")]
     UnknownKey,
-    /// A key is there, and the signature is not its own.
+    /// The key that the token names is there, and the signature is not its own.
     #[error("a signature that does not verify")]
     Signature,
+    /// Keys without a name, or for a token that names none, are there, and the signature is no one's of them; that of a
+    /// newer one it may be.
+    #[error("a signature of none of the keys that it may be of")]
+    Unnamed,
 }
 
 impl KeySet {
@@ -99,9 +103,10 @@ impl KeySet {
             };
             is_named && key.algorithms.contains(&algorithm)
         };
-        let mut known = false;
+        let (mut known, mut named) = (false, false);
         for key in self.keys.iter().filter(fits) {
             known = true;
+            named |= token.kid().is_some() && token.kid() == key.kid.as_deref();
             let verified = jsonwebtoken::crypto::verify(
                 token.signature,
                 token.message.as_bytes(),
@@ -112,7 +117,11 @@ impl KeySet {
                 return Ok(());
             }
         }
-        Err(if known { Unverified::Signature } else { Unverified::UnknownKey })
+        Err(match (known, named) {
+            (false, _) => Unverified::UnknownKey,
+            (true, false) => Unverified::Unnamed,
+            (true, true) => Unverified::Signature,
+        })
     }
 }
 

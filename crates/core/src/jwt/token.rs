@@ -1,5 +1,7 @@
 //! A token in its compact form (RFC 7515 §7.1), read but not believed.
 
+use std::fmt;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
@@ -22,13 +24,23 @@ pub fn looks_like_token(text: &[u8]) -> bool {
 }
 
 /// A token whose header was read. Its signature is not verified.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignedToken<'a> {
     algorithm: Algorithm,
     kid: Option<String>,
     payload: &'a str,
     pub(super) message: &'a str,
     pub(super) signature: &'a str,
+}
+
+/// Nothing of the payload or the signature.
+impl fmt::Debug for SignedToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedToken")
+            .field("algorithm", &self.algorithm)
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a text is no token, for the record.

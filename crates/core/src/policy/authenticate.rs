@@ -197,6 +197,24 @@ impl CredentialPolicy {
         pairs.iter().map(|(name, _)| name).chain(copied)
     }
 
+    /// The headers that no client may send because of this credential.
+    pub fn identity_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        let consumer = match self {
+            Self::ForwardAuth(policy) => Some(&policy.consumer_header),
+            Self::ApiKey(_) | Self::Jwt(_) | Self::Iam => None,
+        };
+        self.proven_headers().chain(consumer)
+    }
+
+    /// The client's headers that are looked at.
+    pub fn presented_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        let sent: &[HeaderName] = match self {
+            Self::ForwardAuth(policy) => &policy.send,
+            Self::ApiKey(_) | Self::Jwt(_) | Self::Iam => &[],
+        };
+        self.place().map(|place| &place.name).into_iter().chain(sent)
+    }
+
     /// Where it stands, if in a header of its own.
     fn place(&self) -> Option<&HeaderPlace> {
         match self {
@@ -208,7 +226,14 @@ impl CredentialPolicy {
 
     /// Tells this and a later credential apart where they stand in one place.
     fn share_place(&mut self, later: &mut Self, place: &mut Place<'_>) {
-        let is_shared = self.place().zip(later.place()).is_some_and(|(one, other)| one.is_shared_with(other));
+        let places = self.place().zip(later.place());
+        let is_shared = places.is_some_and(|(one, other)| one.is_shared_with(other));
+        if places.is_some_and(|(one, other)| one.overlaps(other)) {
+            place.error(
+                codes::CONFLICT,
+                "without a scheme this is every value of the header that another credential stands in",
+            );
+        }
         let is_twice = matches!((&*self, &*later), (Self::Iam, Self::Iam));
         match (self, later) {
             (Self::ApiKey(key), Self::Jwt(jwt)) | (Self::Jwt(jwt), Self::ApiKey(key)) if is_shared => {
@@ -245,6 +270,13 @@ impl AuthenticatePolicy {
             Needed::One => self.anonymous || !self.credentials.iter().all(is_iam),
             Needed::All => !self.credentials.iter().any(is_iam),
         }
+    }
+
+    /// Whether `iam` is one of several ways.
+    #[must_use]
+    pub fn mixes_iam(&self) -> bool {
+        let has_iam = self.credentials.iter().any(|credential| matches!(credential, CredentialPolicy::Iam));
+        has_iam && self.needed == Needed::One && (self.credentials.len() > 1 || self.anonymous)
     }
 
     /// Removes the headers that carry hidden credentials.
@@ -348,6 +380,11 @@ mod tests {
             (
                 json!({"any_of": [{"forward_auth": {"id": "a", "url": "https://a", "consumer_header": "x-user"}}]}),
                 "missing_field",
+            ),
+            (json!({"any_of": [{"api_key": {"header": "authorization"}}, {"jwt": {"issuers": ["a"]}}]}), "conflict"),
+            (
+                json!({"forward_auth": {"id": "a", "url": "https://a", "consumer_header": "x-user", "send": ["x_a"]}}),
+                "invalid_value",
             ),
             (json!({"jwt": {"issuers": []}}), "missing_field"),
             (json!({"jwt": {"issuers": ["a"], "forward_claims": {"host": "sub"}}}), "invalid_value"),

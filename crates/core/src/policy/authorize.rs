@@ -94,7 +94,11 @@ impl Scalar {
     fn is(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::Boolean(wanted), Value::Bool(value)) => wanted == value,
-            (Self::Number(wanted), Value::Number(value)) => wanted == value || wanted.as_f64() == value.as_f64(),
+            // Whole numbers are compared as such: a float cannot tell large ones from their neighbours.
+            (Self::Number(wanted), Value::Number(value)) if wanted.is_f64() || value.is_f64() => {
+                wanted.as_f64() == value.as_f64()
+            }
+            (Self::Number(wanted), Value::Number(value)) => wanted == value,
             (Self::Text(wanted), Value::String(value)) => wanted == value,
             _ => false,
         }
@@ -256,30 +260,41 @@ impl AuthorizePolicy {
         &self.rules
     }
 
-    /// The first rule that does not hold.
+    /// The first rule that does not hold. What is wanted must be met by one of `callers`, and all claims by the same
+    /// one; what is denied may not be true of any of `proven`.
     #[must_use]
-    pub fn broken(&self, subjects: &[Subject<'_>]) -> Option<&Rule> {
-        self.rules.iter().find(|rule| !rule.holds(subjects))
+    pub fn broken(&self, callers: &[Subject<'_>], proven: &[Subject<'_>]) -> Option<&Rule> {
+        if let Some(rule) = self.rules.iter().find(|rule| !rule.holds(callers, proven)) {
+            return Some(rule);
+        }
+        let mut claims = self.rules.iter().filter(|rule| matches!(rule, Rule::Claim { .. }));
+        let by_one = callers.iter().any(|caller| claims.clone().all(|rule| rule.holds(&[*caller], proven)));
+        if by_one { None } else { claims.next() }
     }
 }
 
 impl Rule {
-    /// Whether the rule holds for what a caller's credentials brought.
+    /// Whether the rule holds: for one of `callers` alone, and, where it denies, for all of `proven`.
     #[must_use]
-    pub fn holds(&self, subjects: &[Subject<'_>]) -> bool {
+    pub fn holds(&self, callers: &[Subject<'_>], proven: &[Subject<'_>]) -> bool {
         let has = |list: &[Box<str>], name: &str| list.iter().any(|listed| **listed == *name);
         let shares = |wanted: &[Box<str>], names: &[Box<str>]| names.iter().any(|name| has(wanted, name));
         match self {
-            Self::ConsumersDenied(denied) => !subjects.iter().any(|subject| has(denied, subject.consumer)),
+            Self::ConsumersDenied(denied) => !proven.iter().any(|subject| has(denied, subject.consumer)),
             // The first credential says who calls.
-            Self::ConsumersAllowed(allowed) => subjects.first().is_some_and(|subject| has(allowed, subject.consumer)),
-            Self::GroupsDenied(denied) => !subjects.iter().any(|subject| shares(denied, subject.groups)),
-            Self::GroupsAllowed(allowed) => subjects.iter().any(|subject| shares(allowed, subject.groups)),
-            Self::Scopes { all, any } => subjects.iter().any(|subject| {
+            Self::ConsumersAllowed(allowed) => callers.first().is_some_and(|subject| has(allowed, subject.consumer)),
+            Self::GroupsDenied(denied) => !proven.iter().any(|subject| shares(denied, subject.groups)),
+            Self::GroupsAllowed(allowed) => callers.iter().any(|subject| shares(allowed, subject.groups)),
+            Self::Scopes { all, any } => callers.iter().any(|subject| {
                 all.iter().all(|scope| has(subject.scopes, scope)) && (any.is_empty() || shares(any, subject.scopes))
             }),
+            Self::Claim { path, test: ClaimTest::Present(false) } => {
+                let has_claim =
+                    |subject: &Subject<'_>| subject.claims.is_some_and(|claims| find(claims, path).is_some());
+                !proven.iter().any(has_claim)
+            }
             Self::Claim { path, test } => {
-                subjects.iter().filter_map(|subject| subject.claims).any(|claims| test.holds(find(claims, path)))
+                callers.iter().filter_map(|subject| subject.claims).any(|claims| test.holds(find(claims, path)))
             }
         }
     }
@@ -345,7 +360,7 @@ mod tests {
         let claims: Map<String, Value> = claims.as_object().cloned().unwrap_or_default();
         let (scopes, groups) = (boxed(scopes), boxed(groups));
         let subject = Subject { consumer: "main:alice", scopes: &scopes, groups: &groups, claims: Some(&claims) };
-        policy.broken(&[subject]).is_none()
+        policy.broken(&[subject], &[subject]).is_none()
     }
 
     #[test]
@@ -371,7 +386,7 @@ mod tests {
     #[test]
     fn claims_by_name_and_by_path() {
         let claims = json!({
-            "tenant": "acme", "level": 3, "admin": true, "a.b": "literal", "a": {"b": "nested", "list": ["x", 7]},
+            "tenant": "acme", "level": 3, "account": 1_234_567_890_123_456_789_u64, "admin": true, "a.b": "literal", "a": {"b": "nested", "list": ["x", 7]},
             "realm_access": {"roles": ["reader", "writer"]}, "nothing": null,
         });
         for (rule, expected) in [
@@ -381,6 +396,8 @@ mod tests {
             (json!({"name": "level", "equals": 3}), true),
             (json!({"name": "level", "equals": 3.0}), true),
             (json!({"name": "level", "equals": "3"}), false),
+            (json!({"name": "account", "equals": 1_234_567_890_123_456_788_u64}), false),
+            (json!({"name": "account", "equals": 1_234_567_890_123_456_789_u64}), true),
             (json!({"name": "admin", "equals": true}), true),
             (json!({"name": "admin", "equals": "true"}), false),
             (json!({"name": "a.b", "equals": "literal"}), true),
@@ -408,8 +425,25 @@ mod tests {
         let policy = rules.compile(&mut Report::default().entry("route", "r"));
         let (a, b): ([Box<str>; 1], [Box<str>; 1]) = (["a".into()], ["b".into()]);
         let of = |scopes| Subject { consumer: "c", scopes, groups: &[], claims: None };
-        assert!(policy.broken(&[of(&a), of(&b)]).is_some());
-        assert!(policy.broken(&[]).is_some());
+        assert!(policy.broken(&[of(&a), of(&b)], &[of(&a), of(&b)]).is_some());
+        assert!(policy.broken(&[], &[]).is_some());
+    }
+
+    #[test]
+    fn all_claims_are_one_tokens_and_none_of_any_may_be_denied() {
+        let rules = json!({"claims": [{"name": "tenant", "equals": "acme"}, {"name": "role", "equals": "admin"}]});
+        let absent = json!({"claims": [{"name": "suspended", "present": false}], "consumers": {"deny": ["two"]}});
+        let compile = |rules: Value| {
+            let rules: Authorize = serde_json::from_value(rules).expect("rules");
+            rules.compile(&mut Report::default().entry("route", "r"))
+        };
+        let claims = |value: Value| value.as_object().cloned().expect("claims");
+        let (one, two) = (claims(json!({"tenant": "acme"})), claims(json!({"role": "admin", "suspended": true})));
+        let of = |consumer, claims| Subject { consumer, scopes: &[], groups: &[], claims: Some(claims) };
+        let both = [of("one", &one), of("two", &two)];
+        assert!(compile(rules).broken(&both, &both).is_some());
+        assert!(compile(absent.clone()).broken(&both[..1], &both).is_some());
+        assert!(compile(absent).broken(&both[..1], &both[..1]).is_none());
     }
 
     #[test]

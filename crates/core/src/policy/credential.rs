@@ -63,6 +63,11 @@ impl HeaderPlace {
         fits.then_some(credential)
     }
 
+    /// Whether one of two places without a scheme takes what the other looks at.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        self.name == other.name && self.scheme.is_empty() != other.scheme.is_empty()
+    }
+
     /// Whether another place may hold the same value.
     pub(super) fn is_shared_with(&self, other: &Self) -> bool {
         self.name == other.name && self.scheme.eq_ignore_ascii_case(&other.scheme)
@@ -84,7 +89,7 @@ fn credential_header(text: &str, place: &mut Place<'_>) -> Option<HeaderName> {
 }
 
 /// Whether no client's header of this name is ever looked at.
-fn is_stripped(name: &HeaderName) -> bool {
+pub(super) fn is_stripped(name: &HeaderName) -> bool {
     name.as_str().contains('_') || forwarding::is_hop_by_hop(name) || forwarding::is_reserved(name)
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::credential::proven_header;
+use super::credential::{is_stripped, proven_header};
 use crate::{
     diagnostic::{Place, codes},
     document::{check_id, https_url},
@@ -112,7 +112,12 @@ impl ForwardAuth {
         };
         let mut send = Vec::with_capacity(self.send.len());
         for (index, text) in self.send.iter().enumerate() {
-            send.extend(sent(text, &mut place.item("send", index)));
+            let mut place = place.item("send", index);
+            let name = sent(text, &mut place);
+            if name.as_ref().is_some_and(is_stripped) {
+                place.error(codes::INVALID_VALUE, format!("no client's `{text}` is ever looked at"));
+            }
+            send.extend(name);
         }
         let mut copy = Vec::with_capacity(self.copy.len());
         for (index, text) in self.copy.iter().enumerate() {
@@ -142,11 +147,11 @@ impl ForwardAuthPolicy {
         self.always || self.send.iter().any(|name| headers.contains_key(name))
     }
 
-    /// What an answer is cached under (SECURITY.md 9): policy, snapshot, method, host, path with query, and every
-    /// value of each header in `send`, all with their lengths before them. `None` where a header is missing, or
+    /// What an answer is cached under (SECURITY.md 9): policy, snapshot, what the endpoint is told of the request, and
+    /// every value of each header in `send`, all with their lengths before them. `None` where a header is missing, or
     /// nothing is cached.
     #[must_use]
-    pub fn cache_key(&self, snapshot: u64, request: [&str; 3], headers: &HeaderMap) -> Option<[u8; 32]> {
+    pub fn cache_key(&self, snapshot: u64, request: &[&str], headers: &HeaderMap) -> Option<[u8; 32]> {
         if self.cache.is_zero() {
             return None;
         }

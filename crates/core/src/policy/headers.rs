@@ -93,6 +93,11 @@ fn changeable(text: &str, seen: &mut HashSet<HeaderName>, place: &mut Place<'_>)
 }
 
 impl HeaderPolicy {
+    /// Every header that is changed.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.set.iter().chain(&self.add).map(|(name, _)| name).chain(&self.remove)
+    }
+
     /// Changes the headers.
     pub fn apply(&self, headers: &mut HeaderMap) {
         for name in &self.remove {

@@ -8,14 +8,12 @@ use std::{
 use http::HeaderValue;
 use url::Url;
 
-use super::{Action, BackendPolicy, RoutePolicy, SettingsPolicy, Snapshot, TargetPolicy};
+use super::{Action, BackendPolicy, RoutePolicy, SettingsPolicy, Snapshot, TargetPolicy, identity};
 use crate::{
     diagnostic::{Place, Report, codes},
     document::{Backend, Document, Kind, MatchEntry, Route, SETTINGS_ID, Settings, Target, check_id},
-    forwarding::IdentityHeaders,
     jwt::IssuerPolicy,
     matcher::{Candidate, Conditions, HostPattern, Matcher, PathPattern, REGEXES_PER_HOST_MAX},
-    policy::authenticate::CredentialPolicy,
 };
 
 /// The issuers by id; `None` for one with mistakes of its own.
@@ -38,17 +36,22 @@ impl Snapshot {
         }
         let index: HashMap<&str, usize> =
             document.backends.iter().enumerate().map(|(index, backend)| (backend.id.as_str(), index)).collect();
+        let mut disabled = Vec::new();
         let mut routes = Vec::with_capacity(document.routes.len());
         let mut candidates = Vec::with_capacity(document.routes.len());
         for route in &document.routes {
             let mut place = report.entry(Kind::Route.as_str(), &route.id);
             let (policy, candidate) = compile_route(route, routes.len(), &index, &issuers, &mut place);
             // A disabled route is checked like any other, and then matches nothing.
-            if let Some(policy) = policy.filter(|_| route.enabled) {
-                routes.push(policy);
-                candidates.push(candidate);
+            match policy {
+                Some(policy) if route.enabled => {
+                    routes.push(policy);
+                    candidates.push(candidate);
+                }
+                policy => disabled.extend(policy),
             }
         }
+        let identity_headers = identity::check(routes.iter().chain(&disabled), &settings, report);
         let matcher = Matcher::build(candidates);
         if let Some(host) = matcher.host_with_too_many_regexes() {
             let message = format!("more than {REGEXES_PER_HOST_MAX} regexes are matched under {host}");
@@ -58,12 +61,6 @@ impl Snapshot {
             return None;
         }
         warn_of_iam_beside_others(&routes, report);
-        let mut identity_headers = IdentityHeaders::default();
-        let of_edge = settings.edge.iter().flat_map(|edge| edge.headers());
-        let credentials = routes.iter().flat_map(|route: &RoutePolicy| &route.authenticate.credentials);
-        for name in of_edge.chain(credentials.flat_map(CredentialPolicy::proven_headers)) {
-            identity_headers.insert(name);
-        }
         let issuers = issuers.into_values().flatten().collect();
         Some(Self { settings, issuers, backends: backends.into(), routes: routes.into(), identity_headers, matcher })
     }
@@ -268,6 +265,11 @@ fn compile_action(
 
 /// An `AWS_IAM` function URL refuses every request that is not signed, whatever its route.
 fn warn_of_iam_beside_others(routes: &[RoutePolicy], report: &mut Report) {
+    for route in routes.iter().filter(|route| route.authenticate.mixes_iam()) {
+        let message =
+            "`iam` needs a function URL with AuthType AWS_IAM, where the other credentials alone open nothing";
+        report.entry(Kind::Route.as_str(), &route.id).at("authenticate").warning(codes::CONFLICT, message);
+    }
     let signed = routes.iter().find(|route| !route.authenticate.passes_unsigned());
     let unsigned = routes.iter().find(|route| route.authenticate.passes_unsigned());
     if let (Some(signed), Some(unsigned)) = (signed, unsigned) {

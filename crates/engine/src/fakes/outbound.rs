@@ -26,12 +26,19 @@ pub struct FakeOutbound {
     requests: Mutex<Vec<OutboundRequest>>,
     script: Mutex<VecDeque<Answer>>,
     responder: Option<Responder>,
+    hangs: bool,
 }
 
 impl FakeOutbound {
     /// Answers by a function of the request, once the script is at its end.
     pub fn answering(responder: impl Fn(&OutboundRequest) -> Answer + Send + Sync + 'static) -> Self {
         Self { responder: Some(Box::new(responder)), ..Self::default() }
+    }
+
+    /// Never answers anything.
+    #[must_use]
+    pub fn hanging() -> Self {
+        Self { hangs: true, ..Self::default() }
     }
 
     /// Adds an answer to the script.
@@ -68,6 +75,9 @@ impl Outbound for FakeOutbound {
             None => Err(OutboundError::Connect("no answer is scripted".to_owned())),
         });
         locked(&self.requests).push(request);
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
         answer
     }
 }

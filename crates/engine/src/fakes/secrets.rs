@@ -19,6 +19,7 @@ use crate::ports::{SecretError, Secrets};
 #[derive(Default)]
 pub struct FakeSecrets {
     parameters: Mutex<BTreeMap<String, Vec<u8>>>,
+    newer: Mutex<BTreeMap<String, Vec<u8>>>,
     reads: AtomicUsize,
 }
 
@@ -26,6 +27,11 @@ impl FakeSecrets {
     /// Sets a parameter; an empty value is one that cannot be read.
     pub fn set(&self, name: &str, value: impl Into<Vec<u8>>) {
         locked(&self.parameters).insert(name.to_owned(), value.into());
+    }
+
+    /// Sets what a parameter is once it is read anew; until then the present value goes on.
+    pub fn then(&self, name: &str, value: impl Into<Vec<u8>>) {
+        locked(&self.newer).insert(name.to_owned(), value.into());
     }
 
     /// Takes a parameter away: reading it fails.
@@ -60,6 +66,9 @@ impl Secrets for FakeSecrets {
     }
 
     async fn refresh(&self, reference: &SecretRef) -> Result<SecretValue, SecretError> {
+        if let Some(newer) = locked(&self.newer).remove(reference.name()) {
+            self.set(reference.name(), newer);
+        }
         self.read(reference).await
     }
 }

@@ -7,14 +7,20 @@ mod proven;
 mod refusal;
 mod token;
 
+use std::time::Duration;
+
 use faregate_core::{
     policy::authenticate::{CredentialPolicy, Needed},
     problem::{Code, Problem},
     snapshot::RoutePolicy,
 };
 use http::{HeaderMap, request::Parts};
+use tokio::time::timeout;
 
-use self::{endpoint::Endpoints, refusal::challenged};
+use self::{
+    endpoint::Endpoints,
+    refusal::{challenged, unavailable},
+};
 use super::{
     Peer, Ports, SideWork,
     caller::{Caller, Proof},
@@ -53,8 +59,25 @@ impl Authenticator {
         }
     }
 
+    /// [`Authenticator::check`] in the time that is left of the invocation, if that is known.
+    pub(super) async fn check_within(
+        &self,
+        left: Option<Duration>,
+        route: &RoutePolicy,
+        presented: Presented<'_>,
+        side_work: &mut SideWork,
+    ) -> Result<Caller, Problem> {
+        let checked = self.check(route, presented, side_work);
+        match left {
+            None => checked.await,
+            Some(left) => {
+                timeout(left, checked).await.unwrap_or_else(|_| Err(unavailable("no verdict in the invocation's time")))
+            }
+        }
+    }
+
     /// Verifies every credential that is present; the first in the route's order says who calls.
-    pub(super) async fn check(
+    async fn check(
         &self,
         route: &RoutePolicy,
         presented: Presented<'_>,

@@ -1,7 +1,10 @@
 //! Phase *authorise*: from a caller to a clearance.
 
 use faregate_core::{
-    policy::{authenticate::CredentialPolicy, authorize::Rule},
+    policy::{
+        authenticate::{CredentialPolicy, Needed},
+        authorize::Rule,
+    },
     problem::{Code, Problem},
     snapshot::RoutePolicy,
 };
@@ -32,7 +35,13 @@ pub(super) fn check(route: &RoutePolicy, caller: Caller) -> Result<Clearance, Pr
             return Err(problem.caused_by(format!("key {} is not for route {}", hash.short(), route.id)));
         }
     }
-    match route.authorize.broken(&caller.subjects()) {
+    let proven = caller.subjects();
+    // Of several that would do, the first says who calls, and no other one lends it what it has not.
+    let callers = match route.authenticate.needed {
+        Needed::One => proven.get(..1).unwrap_or_default(),
+        Needed::All => &proven,
+    };
+    match route.authorize.broken(callers, &proven) {
         None => Ok(Clearance { caller }),
         Some(rule) => Err(denied(route, rule)),
     }

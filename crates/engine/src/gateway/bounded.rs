@@ -3,7 +3,10 @@
 use std::{
     hash::Hash,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
+
+use faregate_core::time::Timestamp;
 
 use lru::LruCache;
 
@@ -49,6 +52,11 @@ impl<K: Hash + Eq, V: Clone> Bounded<K, V> {
             held.bytes -= bytes;
         }
     }
+}
+
+/// Whether what was noted at `since` is younger than `age_max`. A time to come is no age: the clock was set back.
+pub(super) fn is_within(since: Timestamp, now: Timestamp, age_max: Duration) -> bool {
+    since <= now && now.since(since) < age_max
 }
 
 #[cfg(test)]

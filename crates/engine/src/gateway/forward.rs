@@ -13,14 +13,13 @@ use faregate_core::{
 };
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 
-use super::{Ports, caller::Caller, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace};
+use super::{
+    Ports, RESERVE, caller::Caller, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace,
+};
 use crate::{
     body::Body,
     ports::{OutboundError, OutboundLimits, OutboundRequest},
 };
-
-/// What is left for the answer and the side work when the invocation's time ends.
-const RESERVE: Duration = Duration::from_millis(250);
 
 /// Who forwards, and how.
 pub(super) struct Forward<'a> {

@@ -9,7 +9,10 @@ use faregate_core::{
 
 use serde_json::Value;
 
-use super::{Ports, bounded::Bounded};
+use super::{
+    Ports,
+    bounded::{Bounded, is_within},
+};
 use crate::ports::{Clock, KeyStore, Metric, StoreError, Telemetry};
 
 /// How long a key that works is believed: the bound on revocation.
@@ -78,12 +81,12 @@ impl KeyCache {
 
     fn hit(&self, hash: &KeyHash, now: Timestamp) -> Option<Arc<KeyItem>> {
         let (since, item) = self.hits.get(hash)?;
-        fresh(since, now, HIT_AGE_MAX).then_some(item)
+        is_within(since, now, HIT_AGE_MAX).then_some(item)
     }
 
     fn miss(&self, hash: &KeyHash, now: Timestamp) -> Option<Arc<str>> {
         let (since, cause) = self.misses.get(hash)?;
-        fresh(since, now, MISS_AGE_MAX).then_some(cause)
+        is_within(since, now, MISS_AGE_MAX).then_some(cause)
     }
 
     fn remember_hit(&self, hash: &KeyHash, now: Timestamp, item: &Arc<KeyItem>) {
@@ -96,11 +99,6 @@ impl KeyCache {
         self.misses.put(hash.clone(), (now, short), bytes);
         KeyError::Refused(cause.to_owned())
     }
-}
-
-/// A time of the future is no age: the clock was set back.
-fn fresh(since: Timestamp, now: Timestamp, age_max: Duration) -> bool {
-    since <= now && now.since(since) < age_max
 }
 
 fn usable(item: Arc<KeyItem>, now: Timestamp) -> Result<Arc<KeyItem>, KeyError> {

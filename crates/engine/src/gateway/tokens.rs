@@ -14,7 +14,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use self::{introspection::Introspections, key_sets::KeySets};
-use super::{Ports, SideWork, bounded::Bounded};
+use super::{
+    Ports, SideWork,
+    bounded::{Bounded, is_within},
+};
 use crate::ports::{Clock, Outbound, Secrets, Telemetry};
 
 /// How many verified tokens are remembered, and in how many bytes.
@@ -87,8 +90,8 @@ struct Verified {
     snapshot: u64,
     /// The version of the keys; without meaning for an introspected token.
     keys: [u8; 32],
-    /// Until when an introspected token is not asked about again.
-    until: Timestamp,
+    /// When an introspected token was asked about.
+    asked_at: Timestamp,
 }
 
 impl TokenVerifier {
@@ -118,6 +121,9 @@ impl TokenVerifier {
         if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
             return Err(Refused::Invalid("a token of impossible length".to_owned()));
         }
+        if !token.iter().all(u8::is_ascii_graphic) {
+            return Err(Refused::Invalid("a token that is not visible ASCII".to_owned()));
+        }
         let hash: [u8; 32] = Sha256::digest(token).into();
         for issuer in &policy.issuers {
             if let Some(identity) = self.remembered(issuer, hash, snapshot, side_work).await? {
@@ -133,21 +139,19 @@ impl TokenVerifier {
                 return Err(Refused::Invalid(cause));
             }
         };
-        let (identity, keys, until) = match &issuer.verification {
-            Verification::Introspection(asked) => {
-                let (identity, until) = self.introspections.ask(issuer, asked, token, hash).await?;
-                (identity, [0; 32], until)
-            }
+        let asked_at = self.clock.now();
+        let (identity, keys) = match &issuer.verification {
+            Verification::Introspection(asked) => (self.introspections.ask(issuer, asked, token, hash).await?, [0; 32]),
             Verification::Inline(_) | Verification::Remote(_) | Verification::Secret(_) => {
                 let (claims, signed) = read.map_err(|error| Refused::Invalid(error.to_string()))?;
                 let keys = self.verify_signature(issuer, &signed, side_work).await?;
-                (issuer.identify(claims, self.clock.now())?, keys, Timestamp::from_millis(u64::MAX))
+                (issuer.identify(claims, self.clock.now())?, keys)
             }
         };
         let identity = Arc::new(identity);
-        let verified = Verified { identity: Arc::clone(&identity), snapshot, keys, until };
-        // Claims take more room as a tree than as text.
-        self.verified.put((hash, issuer.hash), verified, 500 + 4 * token.len());
+        let verified = Verified { identity: Arc::clone(&identity), snapshot, keys, asked_at };
+        let bytes = 500 + identity.claims.values().map(tree_bytes).sum::<usize>();
+        self.verified.put((hash, issuer.hash), verified, bytes);
         Ok((Arc::clone(&issuer.id), identity))
     }
 
@@ -163,8 +167,8 @@ impl TokenVerifier {
         let Some(verified) = self.verified.get(&key) else { return Ok(None) };
         let now = self.clock.now();
         let counts = verified.snapshot == snapshot
-            && if issuer.introspects() {
-                now < verified.until
+            && if let Verification::Introspection(asked) = &issuer.verification {
+                is_within(verified.asked_at, now, asked.cache)
             } else {
                 let keys = self.keys.current(issuer, side_work).await.map_err(Refused::Unavailable)?;
                 keys.version == verified.keys
@@ -190,18 +194,26 @@ impl TokenVerifier {
             Ok(()) => return Ok(keys.version),
             Err(error) => error,
         };
-        let may_be_newer = match error {
-            Unverified::Algorithm => false,
-            Unverified::UnknownKey => true,
-            // Without a `kid` there is no knowing whether the key is an old one.
-            Unverified::Signature => token.kid().is_none(),
-        };
+        let may_be_newer = matches!(error, Unverified::UnknownKey | Unverified::Unnamed);
         if may_be_newer
-            && let Some(newer) = self.keys.newer(issuer, keys.version).await
+            && let Some(newer) = self.keys.newer(issuer, keys.version).await.map_err(Refused::Unavailable)?
             && newer.set.verify(token, &issuer.algorithms).is_ok()
         {
             return Ok(newer.version);
         }
         Err(Refused::Invalid(error.to_string()))
+    }
+}
+
+/// What a value takes in memory, roughly: a tree takes more room than its text.
+fn tree_bytes(value: &Value) -> usize {
+    const NODE: usize = 72;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => NODE,
+        Value::String(text) => NODE + text.len(),
+        Value::Array(items) => NODE + items.iter().map(tree_bytes).sum::<usize>(),
+        Value::Object(members) => {
+            NODE + members.iter().map(|(name, member)| NODE + name.len() + tree_bytes(member)).sum::<usize>()
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The way out: one request to one URL.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,7 +19,7 @@ pub trait Outbound: Send + Sync {
 }
 
 /// One request, ready to go out as it is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OutboundRequest {
     /// The method.
     pub method: Method,
@@ -33,6 +33,18 @@ pub struct OutboundRequest {
     pub body: Bytes,
     /// How long each part may take.
     pub limits: OutboundLimits,
+}
+
+/// Nothing of headers or body: they carry credentials.
+impl fmt::Debug for OutboundRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, origin, limits, .. } = self;
+        f.debug_struct("OutboundRequest")
+            .field("method", method)
+            .field("origin", origin)
+            .field("limits", limits)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How long the parts of an exchange may take; `None` is no bound.

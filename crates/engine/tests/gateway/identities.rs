@@ -246,3 +246,55 @@ async fn an_answer_is_cached_for_exactly_what_was_asked() {
     harness.clock.advance(std::time::Duration::from_secs(30));
     assert_eq!(send("GET", "https://h/1", &both).await, 11);
 }
+
+#[tokio::test]
+async fn no_credential_lends_another_what_it_has_not() {
+    let key = SigningKey::es256("k").expect("a key");
+    let either = json!({
+        "authenticate": {"any_of": ["api_key", {"jwt": {"issuers": ["main"]}}]},
+        "authorize": {"scopes": {"all": ["write"]}, "consumers": {"deny": ["main:mallory"]}},
+    });
+    let harness = Harness::new(document(&key, either)).await;
+    harness.key(KEY, json!({"consumer": "acme"}));
+    harness.key("writer", json!({"consumer": "acme", "scopes": ["write"]}));
+    let writer = token(&key, &json!({"scope": "write"}));
+    assert_eq!(call(&harness, &[("authorization", &writer)]).await.status, 200);
+    // The caller is the key's consumer, and the key has no such scope.
+    assert_eq!(call(&harness, &[("x-api-key", KEY), ("authorization", &writer)]).await.status, 403);
+    assert_eq!(call(&harness, &[("x-api-key", "writer"), ("authorization", &writer)]).await.status, 200);
+    let mallory = token(&key, &json!({"sub": "mallory", "scope": "write"}));
+    assert_eq!(call(&harness, &[("x-api-key", "writer"), ("authorization", &mallory)]).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_disabled_routes_identity_headers_stay_its_own() {
+    let key = SigningKey::es256("k").expect("a key");
+    let mut document = document(&key, json!({}));
+    let jwt = json!({"jwt": {"issuers": ["main"], "forward_claims": {"x-user-id": "sub"}}});
+    let routes = document["routes"].as_array_mut().expect("routes");
+    routes.push(json!({"id": "off", "enabled": false, "authenticate": jwt, "respond": {}}));
+    let harness = Harness::new(document).await;
+    assert_eq!(call(&harness, &[("x-user-id", "admin")]).await.status, 200);
+    assert!(!harness.outbound.requests().pop().expect("a request").headers.contains_key("x-user-id"));
+}
+
+#[tokio::test]
+async fn an_endpoint_is_told_the_whole_uri_whatever_is_in_it() {
+    let outbound = FakeOutbound::answering(|_| Ok(Response::builder().status(403).body(full("")).expect("an answer")));
+    let harness = Harness::with_outbound(asking(json!({})), outbound).await;
+    let mut asked = request("GET", "https://h/", &[("cookie", "c")]);
+    *asked.uri_mut() = http::Uri::from_maybe_shared("https://h/admin?é".as_bytes()).expect("a URI");
+    assert_eq!(harness.send(asked).await.status, 403);
+    assert_eq!(harness.outbound.requests()[0].headers["x-forwarded-uri"], "/admin?%C3%A9");
+}
+
+#[tokio::test]
+async fn credentials_are_judged_in_the_invocations_time() {
+    let harness = Harness::with_outbound(asking(json!({"timeout_ms": 30_000})), FakeOutbound::hanging()).await;
+    let incoming = faregate_engine::gateway::Incoming {
+        request: Ok(request("GET", "https://h/", &[("cookie", "c")])),
+        peer: Peer::default(),
+        remaining: Some(std::time::Duration::from_millis(300)),
+    };
+    assert_eq!(harness.gateway.handle(incoming).await.response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}

@@ -286,9 +286,9 @@ async fn an_opaque_token_is_asked_about_and_remembered_for_a_minute() {
     let harness = Harness::with_outbound(introspecting(), outbound).await;
     harness.secrets.set("/faregate/client", "s:cret");
     let say = |status: StatusCode, body: Value| *answer.lock().expect("a lock") = (status, body);
-    assert_eq!(call(&harness, "token one").await.status, 200);
+    assert_eq!(call(&harness, "token-one").await.status, 200);
     let asked = harness.outbound.requests().remove(0);
-    assert_eq!(asked.body, "token=token+one&token_type_hint=access_token");
+    assert_eq!(asked.body, "token=token-one&token_type_hint=access_token");
     // `gate+way:s%3Acret`
     assert_eq!(asked.headers["authorization"], "Basic Z2F0ZSt3YXk6cyUzQWNyZXQ=");
     let sent = harness.outbound.requests().pop().expect("a request").headers;
@@ -300,29 +300,37 @@ async fn an_opaque_token_is_asked_about_and_remembered_for_a_minute() {
     // Revoked: known for 60 s at most, the refusal for 10 s.
     say(StatusCode::OK, json!({"active": false}));
     harness.clock.advance(Duration::from_millis(59_999));
-    assert_eq!(call(&harness, "token one").await.status, 200);
+    assert_eq!(call(&harness, "token-one").await.status, 200);
     harness.clock.advance(Duration::from_millis(1));
-    assert_eq!(call(&harness, "token one").await.status, 401);
+    assert_eq!(call(&harness, "token-one").await.status, 401);
     say(StatusCode::OK, json!({"active": true, "sub": "alice", "exp": NOW.as_seconds() + 100}));
     harness.clock.advance(Duration::from_millis(9_999));
-    assert_eq!(call(&harness, "token one").await.status, 401);
+    assert_eq!(call(&harness, "token-one").await.status, 401);
     harness.clock.advance(Duration::from_millis(1));
-    assert_eq!(call(&harness, "token one").await.status, 200);
+    assert_eq!(call(&harness, "token-one").await.status, 200);
     // 70 s have passed: the token's own time ends at 100 s and 60 s of leeway.
     harness.clock.advance(Duration::from_secs(30 + 60));
-    assert_eq!(call(&harness, "token one").await.status, 401);
+    assert_eq!(call(&harness, "token-one").await.status, 401);
 
-    for wrong in [
+    for (number, wrong) in [
         json!({"active": "true", "sub": "alice"}),
         json!({"sub": "alice"}),
         json!({"active": true}),
         json!({"active": true, "sub": "alice", "iss": "https://other.example.com"}),
         json!({"active": true, "sub": "alice", "exp": NOW.as_seconds() - 1000}),
         json!({"active": true, "sub": "alice", "scope": 7}),
-    ] {
+        json!({"active": true, "sub": "alice", "tenant": 1, "exp": "soon"}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
         say(StatusCode::OK, wrong.clone());
-        assert_eq!(call(&harness, &format!("token {wrong}")).await.status, 401, "{wrong}");
+        assert_eq!(call(&harness, &format!("wrong-{number}")).await.status, 401, "{wrong}");
     }
+    // No token at all: nobody is asked.
+    let asked = provider_calls(&harness);
+    assert_eq!(call(&harness, "two words").await.status, 401);
+    assert_eq!(provider_calls(&harness), asked);
     for (status, body) in [
         (StatusCode::INTERNAL_SERVER_ERROR, json!({})),
         (StatusCode::UNAUTHORIZED, json!({"active": true, "sub": "alice"})),
@@ -330,8 +338,11 @@ async fn an_opaque_token_is_asked_about_and_remembered_for_a_minute() {
         (StatusCode::OK, json!([])),
     ] {
         say(status, body.clone());
-        let answer = call(&harness, &format!("down {status} {body}")).await;
-        assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"), "{status}");
+        for _ in 0..3 {
+            let answer = call(&harness, &format!("down-{}", status.as_u16())).await;
+            assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"), "{status}");
+        }
+        harness.clock.advance(Duration::from_secs(1));
     }
 }
 
@@ -350,4 +361,106 @@ async fn an_answer_for_another_audience_is_no_answer_for_this_one() {
     for (token, status) in [("a", 401), ("b", 401), ("c", 200)] {
         assert_eq!(call(&harness, token).await.status, status, "{token}");
     }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_no_answer_young() {
+    let outbound = FakeOutbound::default();
+    outbound.then_status(StatusCode::OK, json!({"active": true, "sub": "alice"}).to_string());
+    outbound.then_status(StatusCode::OK, "hello");
+    outbound.then_status(StatusCode::OK, json!({"active": false}).to_string());
+    let harness = Harness::with_outbound(introspecting(), outbound).await;
+    harness.secrets.set("/faregate/client", "secret");
+    assert_eq!(call(&harness, "a").await.status, 200);
+    harness.clock.set(faregate_core::time::Timestamp::from_seconds(NOW.as_seconds() - 600));
+    assert_eq!(call(&harness, "a").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_clients_secret_that_was_changed_is_read_anew() {
+    let harness = Harness::with_outbound(
+        introspecting(),
+        FakeOutbound::answering(|request| {
+            if request.path_and_query != "/introspect" {
+                return Ok(Response::new(full("hello")));
+            }
+            // `gate+way:new`
+            let is_new = request.headers["authorization"] == "Basic Z2F0ZSt3YXk6bmV3";
+            let status = if is_new { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+            let body = json!({"active": true, "sub": "alice"}).to_string();
+            Ok(Response::builder().status(status).body(full(body)).expect("an answer"))
+        }),
+    )
+    .await;
+    harness.secrets.set("/faregate/client", "old");
+    harness.secrets.then("/faregate/client", "new");
+    assert_eq!(call(&harness, "a").await.status, 200);
+}
+
+#[tokio::test]
+async fn keys_without_a_name_rotate_too() {
+    let [old, new] = [SigningKey::es256("a").expect("a key"), SigningKey::es256("a").expect("a key")];
+    let provider = Provider::default();
+    let nameless = |key: &SigningKey| {
+        let mut jwks = key.jwks();
+        jwks["keys"][0].as_object_mut().expect("a key").remove("kid");
+        *provider.jwks.lock().expect("a lock") = jwks;
+    };
+    nameless(&old);
+    let harness = Harness::with_outbound(discovering(), provider.outbound()).await;
+    assert_eq!(call(&harness, &old.token(&claims()).expect("a token")).await.status, 200);
+    nameless(&new);
+    assert_eq!(call(&harness, &new.token(&claims()).expect("a token")).await.status, 200);
+    // A key that the token names exactly, and that did not sign it, is no reason to look again.
+    *provider.jwks.lock().expect("a lock") = new.jwks();
+    harness.clock.advance(Duration::from_secs(600));
+    assert_eq!(call(&harness, &new.token(&claims()).expect("a token")).await.status, 200);
+    let calls = provider_calls(&harness);
+    assert_eq!(call(&harness, &old.token(&claims()).expect("a token")).await.status, 401);
+    assert_eq!(provider_calls(&harness), calls);
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_no_refusal_while_nobody_can_be_asked() {
+    let [known, unknown] = ["a", "b"].map(|kid| SigningKey::es256(kid).expect("a key"));
+    let provider = Provider::of(&known);
+    let harness = Harness::with_outbound(discovering(), provider.outbound()).await;
+    assert_eq!(call(&harness, &known.token(&claims()).expect("a token")).await.status, 200);
+    provider.is_down.store(true, Ordering::Relaxed);
+    let token = unknown.token(&claims()).expect("a token");
+    for _ in 0..2 {
+        assert_eq!(call(&harness, &token).await.status, 503);
+    }
+    assert_eq!(provider_calls(&harness), 3, "asked once in ten seconds");
+    assert_eq!(call(&harness, &known.token(&claims()).expect("a token")).await.status, 200);
+    provider.is_down.store(false, Ordering::Relaxed);
+    provider.rotate_to(&unknown);
+    harness.clock.advance(Duration::from_secs(10));
+    assert_eq!(call(&harness, &token).await.status, 200);
+}
+
+#[tokio::test]
+async fn another_description_of_an_issuer_keeps_its_keys() {
+    let key = SigningKey::es256("a").expect("a key");
+    let provider = Provider::of(&key);
+    let harness = Harness::with_outbound(discovering(), provider.outbound()).await;
+    assert_eq!(call(&harness, &key.token(&claims()).expect("a token")).await.status, 200);
+    provider.is_down.store(true, Ordering::Relaxed);
+    let mut document = discovering();
+    document["issuers"][0]["description"] = json!("another one");
+    harness.publish(document).await;
+    harness.clock.advance(Duration::from_secs(61));
+    assert_eq!(call(&harness, &key.token(&claims()).expect("a token")).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_hanging_provider_waits_for_one_attempt() {
+    let key = SigningKey::es256("a").expect("a key");
+    let harness = Harness::with_outbound(discovering(), FakeOutbound::hanging()).await;
+    let token = key.token(&claims()).expect("a token");
+    let started = tokio::time::Instant::now();
+    let answers = futures_util::future::join_all((0..20).map(|_| call(&harness, &token))).await;
+    assert!(answers.iter().all(|answer| answer.status == 503));
+    assert_eq!(harness.outbound.requests().len(), 1);
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }

@@ -13,5 +13,5 @@ pub(super) struct RuleVerdict {
 /// Asks every rule.
 pub(super) fn rules(route: Option<&RoutePolicy>, subject: Subject<'_>) -> Vec<RuleVerdict> {
     let rules = route.iter().flat_map(|route| route.authorize.rules());
-    rules.map(|rule| RuleVerdict { rule: rule.to_string(), holds: rule.holds(&[subject]) }).collect()
+    rules.map(|rule| RuleVerdict { rule: rule.to_string(), holds: rule.holds(&[subject], &[subject]) }).collect()
 }

@@ -1,6 +1,6 @@
 //! The credential *forward auth*: an endpoint is asked.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use faregate_core::{
@@ -10,12 +10,13 @@ use faregate_core::{
     time::Timestamp,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use super::{Presented, refusal::unavailable};
 use crate::{
     gateway::{
         Ports,
-        bounded::Bounded,
+        bounded::{Bounded, is_within},
         caller::{Evidence, Proof},
         fetch::{Fetch, fetch},
     },
@@ -62,14 +63,14 @@ impl Endpoints {
             return Ok(None);
         }
         let uri = presented.parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        let request = [presented.parts.method.as_str(), presented.client.authority.as_str(), uri];
-        let key = policy.cache_key(presented.version, request, presented.headers);
+        let told = told(presented, uri);
+        let key = policy.cache_key(presented.version, &told.each_ref().map(|(_, value)| &**value), presented.headers);
         let now = self.clock.now();
         let known = key.as_ref().and_then(|key| self.passed.get(key));
-        if let Some((_, passed)) = known.filter(|(since, _)| *since <= now && now.since(*since) < policy.cache) {
+        if let Some((_, passed)) = known.filter(|(since, _)| is_within(*since, now, policy.cache)) {
             return Ok(Some(passed.proof(policy)));
         }
-        let passed = Arc::new(self.ask(policy, presented, uri).await?);
+        let passed = Arc::new(self.ask(policy, presented, &told).await?);
         if let Some(key) = key {
             let bytes = 200 + passed.headers.iter().map(|(_, value)| value.len() + 100).sum::<usize>();
             self.passed.put(key, (now, Arc::clone(&passed)), bytes);
@@ -77,16 +78,21 @@ impl Endpoints {
         Ok(Some(passed.proof(policy)))
     }
 
-    async fn ask(&self, policy: &ForwardAuthPolicy, presented: Presented<'_>, uri: &str) -> Result<Passed, Problem> {
+    async fn ask(
+        &self,
+        policy: &ForwardAuthPolicy,
+        presented: Presented<'_>,
+        told: &Told<'_>,
+    ) -> Result<Passed, Problem> {
+        let of_endpoint = |cause: String| unavailable(format!("forward_auth {}: {cause}", policy.id));
         let asked = Fetch {
             method: policy.method.clone(),
             url: &policy.url,
-            headers: question(policy, presented, uri),
+            headers: question(policy, presented, told).map_err(of_endpoint)?,
             body: Bytes::new(),
             limit: policy.timeout,
             bytes_max: BODY_BYTES_MAX,
         };
-        let of_endpoint = |cause: String| unavailable(format!("forward_auth {}: {cause}", policy.id));
         let answer = fetch(&*self.outbound, asked).await.map_err(of_endpoint)?;
         match answer.status {
             status if status.is_success() => passed(policy, &answer.headers).map_err(of_endpoint),
@@ -110,25 +116,34 @@ impl Passed {
     }
 }
 
-/// The headers that the endpoint gets: those in `send`, and what the request is.
-fn question(policy: &ForwardAuthPolicy, presented: Presented<'_>, uri: &str) -> HeaderMap {
+/// What the endpoint is told of the request, as headers.
+type Told<'a> = [(&'static str, Cow<'a, str>); 5];
+
+/// Method, scheme, host, path with query, and address; what no header can carry is percent-encoded.
+fn told<'a>(presented: Presented<'a>, uri: &'a str) -> Told<'a> {
+    let client = presented.client;
+    let encoded = |text: &'a str| Cow::from(utf8_percent_encode(text, CONTROLS));
+    let address = client.address.map(|address| address.to_string()).unwrap_or_default();
+    [
+        ("x-forwarded-method", encoded(presented.parts.method.as_str())),
+        ("x-forwarded-proto", encoded(client.scheme)),
+        ("x-forwarded-host", encoded(&client.authority)),
+        ("x-forwarded-uri", encoded(uri)),
+        ("x-forwarded-for", Cow::from(address)),
+    ]
+}
+
+/// The headers that the endpoint gets: those in `send`, and what the request is. None of them is left out.
+fn question(policy: &ForwardAuthPolicy, presented: Presented<'_>, told: &Told<'_>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    for name in &policy.send {
+    for name in policy.send.iter().filter(|name| **name != header::HOST) {
         headers.extend(presented.headers.get_all(name).iter().map(|value| (name.clone(), value.clone())));
     }
-    let client = presented.client;
-    let address = client.address.map(|address| address.to_string()).unwrap_or_default();
-    for (name, value) in [
-        ("x-forwarded-method", presented.parts.method.as_str()),
-        ("x-forwarded-proto", client.scheme),
-        ("x-forwarded-host", &client.authority),
-        ("x-forwarded-uri", uri),
-        ("x-forwarded-for", &address),
-    ] {
-        headers.extend(HeaderValue::from_str(value).map(|value| (HeaderName::from_static(name), value)));
+    for (name, value) in told {
+        let value = HeaderValue::from_str(value).map_err(|_| format!("{name} cannot be told"))?;
+        headers.insert(HeaderName::from_static(name), value);
     }
-    headers.remove(header::HOST);
-    headers
+    Ok(headers)
 }
 
 /// Reads an answer that lets the request pass; one without a consumer lets nobody pass.

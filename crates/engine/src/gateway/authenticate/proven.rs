@@ -7,6 +7,9 @@ use serde_json::Value;
 /// What is percent-encoded in an identity header: all but visible ASCII, and the percent sign itself.
 const NOT_VISIBLE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
+/// Longest header that carries a claim or metadata, in bytes; a longer one is not sent.
+const HEADER_BYTES_MAX: usize = 8 * 1024;
+
 /// A text as a header's value, percent-encoded where it is not visible ASCII (SECURITY.md 10).
 pub(in crate::gateway) fn visible(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(&utf8_percent_encode(text, NOT_VISIBLE).to_string()).ok()
@@ -23,7 +26,8 @@ pub(super) fn headers<'a>(
             Value::String(text) => visible(text),
             other => visible(&other.to_string()),
         };
-        Some((header.clone(), value?))
+        // A header that no backend would take fails the whole request there.
+        Some((header.clone(), value.filter(|value| value.len() <= HEADER_BYTES_MAX)?))
     };
     wanted.iter().filter_map(filled).collect()
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use faregate_core::{
-    jwt::{Identity, IntrospectionPolicy, IssuerPolicy, parse_strict},
+    jwt::{Identity, IntrospectionPolicy, InvalidClaims, IssuerPolicy, parse_strict},
     secret::SecretValue,
     time::Timestamp,
 };
@@ -16,7 +16,7 @@ use url::form_urlencoded;
 use super::{Refused, TokenKey, TokenPorts};
 use crate::{
     gateway::{
-        bounded::Bounded,
+        bounded::{Bounded, is_within},
         fetch::{Fetch, Fetched, fetch},
     },
     ports::Metric,
@@ -26,6 +26,10 @@ use crate::{
 const REFUSAL_AGE_MAX: Duration = Duration::from_secs(10);
 const REFUSALS_MAX: usize = 10_000;
 const REFUSALS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long a failure of an issuer is remembered, and of how many.
+const FAILURE_AGE_MAX: Duration = Duration::from_secs(1);
+const ISSUERS_MAX: usize = 1000;
+const ISSUERS_BYTES_MAX: usize = 1024 * 1024;
 /// How long an answer may take, and how long it may be.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -33,42 +37,48 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Asks issuers about tokens.
 pub(super) struct Introspections {
     ports: TokenPorts,
-    refused: Bounded<TokenKey, (Timestamp, Arc<str>)>,
+    refused: Bounded<TokenKey, (Timestamp, InvalidClaims)>,
+    /// When an issuer last gave no answer: nobody else waits for it a moment later.
+    failed: Bounded<[u8; 32], (Timestamp, Arc<str>)>,
 }
 
 impl Introspections {
     pub(super) fn new(ports: &TokenPorts) -> Self {
-        Self { ports: ports.clone(), refused: Bounded::new(REFUSALS_MAX, REFUSALS_BYTES_MAX) }
+        Self {
+            ports: ports.clone(),
+            refused: Bounded::new(REFUSALS_MAX, REFUSALS_BYTES_MAX),
+            failed: Bounded::new(ISSUERS_MAX, ISSUERS_BYTES_MAX),
+        }
     }
 
-    /// Who the token proves, and until when that counts.
+    /// Who the token proves.
     pub(super) async fn ask(
         &self,
         issuer: &IssuerPolicy,
         asked: &IntrospectionPolicy,
         token: &[u8],
         hash: [u8; 32],
-    ) -> Result<(Identity, Timestamp), Refused> {
+    ) -> Result<Identity, Refused> {
         let key = (hash, issuer.hash);
         let now = self.ports.clock.now();
-        let known = self.refused.get(&key).filter(|(at, _)| *at <= now && now.since(*at) < REFUSAL_AGE_MAX);
-        if let Some((_, cause)) = known {
-            return Err(Refused::Invalid(cause.to_string()));
+        if let Some((_, error)) = self.refused.get(&key).filter(|(at, _)| is_within(*at, now, REFUSAL_AGE_MAX)) {
+            return Err(error.into());
+        }
+        if let Some((_, cause)) = self.failed.get(&issuer.hash).filter(|(at, _)| is_within(*at, now, FAILURE_AGE_MAX)) {
+            return Err(Refused::Unavailable(cause.to_string()));
         }
         let answer = self.answer(asked, token).await.map_err(|cause| {
             let cause = format!("issuer {}: {cause}", issuer.id);
             self.ports.telemetry.metric(Metric::IssuerErrors, &cause);
+            self.failed.put(issuer.hash, (self.ports.clock.now(), cause.as_str().into()), 300);
             Refused::Unavailable(cause)
         })?;
         let now = self.ports.clock.now();
-        match issuer.identify_introspected(answer, now) {
-            Ok(identity) => Ok((identity, now.plus(asked.cache))),
-            Err(error) => {
-                let cause: Arc<str> = error.to_string().into();
-                self.refused.put(key, (now, Arc::clone(&cause)), 200);
-                Err(error.into())
-            }
-        }
+        let identified = issuer.identify_introspected(answer, now);
+        identified.map_err(|error| {
+            self.refused.put(key, (now, error), 200);
+            error.into()
+        })
     }
 
     /// The issuer's answer. A refusal of our own credentials is worth a newer secret.

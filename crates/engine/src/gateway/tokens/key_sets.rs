@@ -17,12 +17,14 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lru::LruCache;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::{sync::oneshot, time::timeout};
 use url::Url;
 
 use super::TokenPorts;
 use crate::{
     gateway::{
         SideWork,
+        bounded::is_within,
         fetch::{Fetch, fetch},
     },
     ports::Metric,
@@ -38,7 +40,9 @@ const RETRY_WITH_KEYS: Duration = Duration::from_secs(10);
 /// How long to wait after a look for an unknown key, at first and at most.
 const UNKNOWN_PAUSE_MIN: Duration = Duration::from_secs(30);
 const UNKNOWN_PAUSE_MAX: Duration = Duration::from_secs(600);
-/// How long one of the provider's documents may take, and how long it may be.
+/// How long a request waits where the keys are long overdue.
+const OVERDUE_LIMIT: Duration = Duration::from_millis(200);
+/// How long the provider's documents may take together, and how long each may be.
 const FETCH_LIMIT: Duration = Duration::from_secs(2);
 const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
 /// How many issuers are remembered.
@@ -70,8 +74,19 @@ struct Slot {
 struct State {
     held: Option<Held>,
     attempted_at: Option<Timestamp>,
-    looked_for_unknown_at: Option<Timestamp>,
+    /// How many attempts have ended: whoever waited for one need not make another.
+    attempts: u64,
+    looked_for_unknown_at: Option<(Timestamp, Look)>,
     unknown_pause: Duration,
+}
+
+/// What came of a look for an unknown key.
+#[derive(Clone, Copy)]
+enum Look {
+    /// The provider answered, and nobody waits for the key to come.
+    InVain,
+    /// The provider did not answer.
+    Failed,
 }
 
 #[derive(Clone)]
@@ -96,11 +111,6 @@ impl State {
         let pause = if self.held.is_some() { RETRY_WITH_KEYS } else { RETRY_WITHOUT_KEYS };
         self.attempted_at.is_none_or(|at| !is_within(at, now, pause))
     }
-}
-
-/// A time to come is no age: the clock was set back.
-fn is_within(since: Timestamp, now: Timestamp, age_max: Duration) -> bool {
-    since <= now && now.since(since) < age_max
 }
 
 impl KeySets {
@@ -128,7 +138,7 @@ impl KeySets {
             Verification::Remote(url) => url,
             Verification::Introspection(_) => return Err("the issuer is asked and has no keys".to_owned()),
         };
-        let slot = self.slot(issuer.hash);
+        let slot = self.slot(issuer.keys_hash);
         let now = self.ports.clock.now();
         let (held, may_try) = {
             let state = slot.state();
@@ -137,14 +147,19 @@ impl KeySets {
         match held {
             Some(held) if is_within(held.fetched_at, now, held.age_max) => Ok(held.keys),
             Some(held) if is_within(held.fetched_at, now, STALE_MAX) => {
-                if may_try && is_within(held.fetched_at, now, held.age_max * 2) {
-                    let (sets, issuer, url) = (Arc::clone(self), Arc::clone(issuer), url.clone());
-                    side_work.spawn(async move { sets.refresh(&slot, &issuer, &url).await });
-                    return Ok(held.keys);
-                }
                 if may_try {
-                    // Side work was too short for this provider.
-                    self.refresh(&slot, issuer, url).await;
+                    let (done, finished) = oneshot::channel();
+                    let (sets, issuer, url) = (Arc::clone(self), Arc::clone(issuer), url.clone());
+                    let refreshed = Arc::clone(&slot);
+                    side_work.spawn(async move {
+                        sets.refresh(&refreshed, &issuer, &url).await;
+                        // Nobody listens when the request went on.
+                        let _ = done.send(());
+                    });
+                    if !is_within(held.fetched_at, now, held.age_max * 2) {
+                        // After a freeze: a key that was taken back meanwhile should not count.
+                        let _ = timeout(OVERDUE_LIMIT, finished).await;
+                    }
                 }
                 Ok(slot.state().held.clone().unwrap_or(held).keys)
             }
@@ -159,35 +174,47 @@ impl KeySets {
 
     /// Other keys than those of `version`, if the issuer has any by now. Asked for only so often; meanwhile tokens of
     /// known keys do not wait.
-    pub(super) async fn newer(&self, issuer: &IssuerPolicy, version: [u8; 32]) -> Option<Keys> {
+    ///
+    /// # Errors
+    ///
+    /// Why the issuer could not be asked, just now or a moment ago.
+    pub(super) async fn newer(&self, issuer: &IssuerPolicy, version: [u8; 32]) -> Result<Option<Keys>, String> {
         match &issuer.verification {
             Verification::Secret(reference) => {
-                let keys = of_secret(&self.ports.secrets.refresh(reference).await.ok()?);
-                (keys.version != version).then_some(keys)
+                let secret = self.ports.secrets.refresh(reference).await.map_err(|error| error.to_string())?;
+                let keys = of_secret(&secret);
+                Ok((keys.version != version).then_some(keys))
             }
             Verification::Remote(url) => {
-                let slot = self.slot(issuer.hash);
+                let slot = self.slot(issuer.keys_hash);
                 let _fetching = slot.fetching.lock().await;
-                let now = self.ports.clock.now();
+                let unreachable = || format!("the keys of issuer {} cannot be fetched", issuer.id);
                 {
-                    let mut state = slot.state();
+                    let (state, now) = (slot.state(), self.ports.clock.now());
                     if state.version() != Some(version) {
-                        return state.held.as_ref().map(|held| held.keys.clone());
+                        return Ok(state.held.as_ref().map(|held| held.keys.clone()));
                     }
-                    let pause = state.unknown_pause;
-                    if state.looked_for_unknown_at.is_some_and(|at| is_within(at, now, pause)) {
-                        return None;
+                    match state.looked_for_unknown_at {
+                        Some((at, Look::InVain)) if is_within(at, now, state.unknown_pause) => return Ok(None),
+                        Some((at, Look::Failed)) if is_within(at, now, RETRY_WITH_KEYS) => return Err(unreachable()),
+                        _ => {}
                     }
-                    state.looked_for_unknown_at = Some(now);
-                    state.unknown_pause = (pause * 2).clamp(UNKNOWN_PAUSE_MIN, UNKNOWN_PAUSE_MAX);
                 }
-                self.load(&slot, issuer, url).await;
-                let mut state = slot.state();
-                let keys = state.held.as_ref().filter(|held| held.keys.version != version)?.keys.clone();
-                state.unknown_pause = UNKNOWN_PAUSE_MIN;
-                Some(keys)
+                let fetched = self.load(&slot, issuer, url).await;
+                let (mut state, now) = (slot.state(), self.ports.clock.now());
+                if !fetched {
+                    state.looked_for_unknown_at = Some((now, Look::Failed));
+                    return Err(unreachable());
+                }
+                state.looked_for_unknown_at = Some((now, Look::InVain));
+                let newer = state.held.as_ref().map(|held| held.keys.clone()).filter(|keys| keys.version != version);
+                state.unknown_pause = match newer {
+                    Some(_) => UNKNOWN_PAUSE_MIN,
+                    None => (state.unknown_pause * 2).clamp(UNKNOWN_PAUSE_MIN, UNKNOWN_PAUSE_MAX),
+                };
+                Ok(newer)
             }
-            Verification::Inline(_) | Verification::Introspection(_) => None,
+            Verification::Inline(_) | Verification::Introspection(_) => Ok(None),
         }
     }
 
@@ -198,20 +225,35 @@ impl KeySets {
 
     /// Fetches the keys, unless somebody did a moment ago.
     async fn refresh(&self, slot: &Slot, issuer: &IssuerPolicy, url: &KeyUrl) {
+        let before = slot.state().attempts;
         let _fetching = slot.fetching.lock().await;
-        if slot.state().may_try(self.ports.clock.now()) {
+        let may_try = {
+            let state = slot.state();
+            state.attempts == before && state.may_try(self.ports.clock.now())
+        };
+        if may_try {
             self.load(slot, issuer, url).await;
         }
     }
 
-    async fn load(&self, slot: &Slot, issuer: &IssuerPolicy, url: &KeyUrl) {
-        slot.state().attempted_at = Some(self.ports.clock.now());
-        match self.fetch_keys(issuer, url).await {
+    /// Fetches the keys; whether they came.
+    async fn load(&self, slot: &Slot, issuer: &IssuerPolicy, url: &KeyUrl) -> bool {
+        let fetched = timeout(FETCH_LIMIT, self.fetch_keys(issuer, url)).await;
+        let fetched = fetched.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+        let now = self.ports.clock.now();
+        let mut state = slot.state();
+        state.attempted_at = Some(now);
+        state.attempts += 1;
+        match fetched {
             Ok((keys, age_max)) => {
-                let fetched_at = self.ports.clock.now();
-                slot.state().held = Some(Held { keys, fetched_at, age_max });
+                state.held = Some(Held { keys, fetched_at: now, age_max });
+                true
             }
-            Err(cause) => self.ports.telemetry.metric(Metric::IssuerErrors, &format!("issuer {}: {cause}", issuer.id)),
+            Err(cause) => {
+                drop(state);
+                self.ports.telemetry.metric(Metric::IssuerErrors, &format!("issuer {}: {cause}", issuer.id));
+                false
+            }
         }
     }
 
