@@ -18,8 +18,8 @@ use self::remainder::Remainder;
 use crate::{
     diagnostic::{Diagnostic, Place, Report, Severity, codes, nearest},
     document::{
-        Backend, Document, Entry, Issuer, Jwks, Kind, MatchEntry, PathMatch, RawDocument, Route, SETTINGS_ID, Settings,
-        check_id,
+        Backend, Document, Entry, Issuer, Jwks, Kind, MatchEntry, PathMatch, Plan, RawDocument, Route, SETTINGS_ID,
+        Settings, check_id,
     },
     policy::edge::EDGE_SECRET_BYTES_MIN,
     secret::SecretRef,
@@ -86,6 +86,7 @@ fn deserialise(entry: &Entry, document: &mut Document) -> Result<(), serde_json:
     match entry.kind {
         Kind::Settings => document.settings = serde_json::from_value::<Settings>(fields)?,
         Kind::Issuer => document.issuers.push(serde_json::from_value::<Issuer>(fields)?),
+        Kind::Plan => document.plans.push(serde_json::from_value::<Plan>(fields)?),
         Kind::Backend => document.backends.push(serde_json::from_value::<Backend>(fields)?),
         Kind::Route => document.routes.push(serde_json::from_value::<Route>(fields)?),
     }
@@ -122,6 +123,11 @@ fn keep_known_references(entries: &[Entry], document: &mut Document) {
     for entry in entries.iter().filter(|entry| entry.kind == Kind::Issuer) {
         if !document.issuers.iter().any(|issuer| issuer.id == entry.id) && check_id(&entry.id).is_ok() {
             document.issuers.push(stand_in_issuer(&entry.id));
+        }
+    }
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::Plan) {
+        if !document.plans.iter().any(|plan| plan.id == entry.id) && check_id(&entry.id).is_ok() {
+            document.plans.push(Plan { id: entry.id.clone(), description: String::new(), limits: Vec::new() });
         }
     }
     for entry in entries.iter().filter(|entry| entry.kind == Kind::Backend) {
@@ -235,7 +241,7 @@ pub fn entries_of_file(file: &Value, report: &mut Report) -> Vec<(String, Entry)
         _ => {
             report
                 .entry("document", "")
-                .error(codes::WRONG_TYPE, "a document is a mapping of settings, issuers, backends and routes");
+                .error(codes::WRONG_TYPE, "a document is a mapping of settings, issuers, plans, backends and routes");
             return entries;
         }
     };

@@ -9,6 +9,7 @@ pub mod choice;
 mod id;
 mod issuer;
 mod matching;
+mod plan;
 mod route;
 mod settings;
 
@@ -17,6 +18,7 @@ pub use id::{InvalidId, check_id};
 pub(crate) use issuer::https_url;
 pub use issuer::{Introspection, IntrospectionClient, Issuer, Jwks, is_trustworthy};
 pub use matching::{HeaderMatch, MatchEntry, PathMatch, QueryMatch};
+pub use plan::Plan;
 pub use route::Route;
 pub use settings::Settings;
 
@@ -31,6 +33,8 @@ pub enum Kind {
     Settings,
     /// Who vouches for tokens.
     Issuer,
+    /// A named set of limits.
+    Plan,
     /// A named service that requests are forwarded to.
     Backend,
     /// What to match, who may call, and what to do.
@@ -39,7 +43,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which entries depend on each other.
-    pub const ALL: [Self; 4] = [Self::Settings, Self::Issuer, Self::Backend, Self::Route];
+    pub const ALL: [Self; 5] = [Self::Settings, Self::Issuer, Self::Plan, Self::Backend, Self::Route];
 
     /// The word in the `kind` attribute.
     #[must_use]
@@ -47,6 +51,7 @@ impl Kind {
         match self {
             Self::Settings => "settings",
             Self::Issuer => "issuer",
+            Self::Plan => "plan",
             Self::Backend => "backend",
             Self::Route => "route",
         }
@@ -58,6 +63,7 @@ impl Kind {
         match self {
             Self::Settings => "settings",
             Self::Issuer => "issuers",
+            Self::Plan => "plans",
             Self::Backend => "backends",
             Self::Route => "routes",
         }
@@ -93,6 +99,8 @@ pub struct Document {
     pub settings: Settings,
     /// Who vouches for tokens.
     pub issuers: Vec<Issuer>,
+    /// Named sets of limits.
+    pub plans: Vec<Plan>,
     /// Named services that requests are forwarded to.
     pub backends: Vec<Backend>,
     /// What to match, who may call, and what to do.
@@ -109,6 +117,9 @@ pub struct RawDocument {
     /// The issuers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<Map<String, Value>>,
+    /// The plans.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<Map<String, Value>>,
     /// The backends.
     pub backends: Vec<Map<String, Value>>,
     /// The routes.
@@ -130,6 +141,7 @@ impl RawDocument {
             match entry.kind {
                 Kind::Settings => document.settings = fields,
                 Kind::Issuer => document.issuers.push(fields),
+                Kind::Plan => document.plans.push(fields),
                 Kind::Backend => document.backends.push(fields),
                 Kind::Route => document.routes.push(fields),
             }
@@ -144,7 +156,12 @@ impl RawDocument {
         if !self.settings.is_empty() {
             entries.push(Entry { kind: Kind::Settings, id: SETTINGS_ID.to_owned(), fields: self.settings });
         }
-        let sections = [(Kind::Issuer, self.issuers), (Kind::Backend, self.backends), (Kind::Route, self.routes)];
+        let sections = [
+            (Kind::Issuer, self.issuers),
+            (Kind::Plan, self.plans),
+            (Kind::Backend, self.backends),
+            (Kind::Route, self.routes),
+        ];
         for (kind, section) in sections {
             for mut fields in section {
                 if let Some(Value::String(id)) = fields.remove("id") {

@@ -15,6 +15,7 @@ pub mod forward;
 pub mod forward_auth;
 pub mod headers;
 pub mod jwt;
+pub mod limit;
 pub mod path_rewrite;
 pub mod redirect;
 pub mod respond;

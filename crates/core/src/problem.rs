@@ -153,11 +153,13 @@ pub struct Problem {
     /// Why, for the record only.
     pub cause: String,
     /// `allow`, for [`Code::MethodNotAllowed`].
-    pub allow: Option<String>,
+    pub allow: Option<Box<str>>,
     /// `www-authenticate` challenges, for the 401 codes.
     pub challenges: Vec<String>,
     /// `retry-after` in seconds.
     pub retry_after_seconds: Option<u32>,
+    /// The id of the limit that is used up, for the 429 codes.
+    pub limit: Option<Box<str>>,
 }
 
 impl Problem {
@@ -165,7 +167,15 @@ impl Problem {
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { code, cause: detail.clone(), detail, allow: None, challenges: Vec::new(), retry_after_seconds: None }
+        Self {
+            code,
+            cause: detail.clone(),
+            detail,
+            allow: None,
+            challenges: Vec::new(),
+            retry_after_seconds: None,
+            limit: None,
+        }
     }
 
     /// The same with a cause for the record.
@@ -186,6 +196,8 @@ impl Problem {
             detail: &'a str,
             code: &'a str,
             request_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            limit: Option<&'a str>,
         }
         let members = Members {
             r#type: format!("urn:faregate:problem:{}", self.code.as_str()),
@@ -194,6 +206,7 @@ impl Problem {
             detail: &self.detail,
             code: self.code.as_str(),
             request_id,
+            limit: self.limit.as_deref(),
         };
         serde_json::to_vec(&members).unwrap_or_default()
     }

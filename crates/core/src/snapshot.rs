@@ -2,8 +2,9 @@
 
 mod compile;
 mod identity;
+mod limits;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use http::HeaderValue;
 use url::Url;
@@ -20,6 +21,7 @@ use crate::{
         cors::CorsPolicy,
         edge::EdgePolicy,
         forward::{ForwardPolicy, draw_by_weight},
+        limit::LimitPolicy,
         redirect::RedirectPolicy,
         respond::RespondPolicy,
     },
@@ -32,6 +34,8 @@ pub struct Snapshot {
     pub settings: SettingsPolicy,
     /// Who vouches for tokens.
     pub issuers: Box<[Arc<IssuerPolicy>]>,
+    /// The plans, by id.
+    pub plans: BTreeMap<Box<str>, PlanPolicy>,
     /// The backends.
     pub backends: Box<[BackendPolicy]>,
     /// The routes that are enabled.
@@ -52,6 +56,28 @@ pub struct SettingsPolicy {
     pub edge: Option<EdgePolicy>,
     /// Whether answers carry the version.
     pub expose_version: bool,
+    /// The plan of callers without one, where a plan is required.
+    pub default_plan: Option<Box<str>>,
+}
+
+/// A compiled plan.
+#[derive(Debug)]
+pub struct PlanPolicy {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Its limits.
+    pub limits: Box<[LimitPolicy]>,
+}
+
+/// Which plan counts on a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlanNeed {
+    /// The caller's, if there is one.
+    Optional,
+    /// The caller's, or this one, or the gateway's default; without any the caller is refused.
+    Required(Option<Box<str>>),
+    /// None.
+    Exempt,
 }
 
 /// A compiled backend.
@@ -98,6 +124,10 @@ pub struct RoutePolicy {
     pub authenticate: AuthenticatePolicy,
     /// What a caller needs besides a credential.
     pub authorize: AuthorizePolicy,
+    /// Which plan counts here.
+    pub plan: PlanNeed,
+    /// The route's own limits.
+    pub limits: Box<[LimitPolicy]>,
     /// Cross-origin access.
     pub cors: Option<CorsPolicy>,
     /// What to do.

@@ -49,12 +49,13 @@ use http::Response;
 use self::{
     authenticate::{Authenticator, Presented},
     dressing::Dressing,
+    limit::{Asked, Limits},
     recorder::Recorder,
     snapshots::Snapshots,
 };
 use crate::{
     body::{self, Body},
-    ports::{Clock, KeyStore, Outbound, Random, Secrets, SnapshotStore, Telemetry},
+    ports::{Clock, Counters, KeyStore, Outbound, Random, Secrets, SnapshotStore, Telemetry},
 };
 
 /// What is left for the answer and the side work when the invocation's time ends.
@@ -67,6 +68,8 @@ pub struct Ports {
     pub snapshots: Arc<dyn SnapshotStore>,
     /// API keys.
     pub keys: Arc<dyn KeyStore>,
+    /// The counters of limits.
+    pub counters: Arc<dyn Counters>,
     /// Secrets that the document refers to.
     pub secrets: Arc<dyn Secrets>,
     /// The way to backends.
@@ -114,6 +117,7 @@ pub struct Gateway {
     ports: Ports,
     snapshots: Arc<Snapshots>,
     authenticator: Authenticator,
+    limits: Arc<Limits>,
     answered: AtomicBool,
 }
 
@@ -123,12 +127,18 @@ impl Gateway {
     pub fn new(ports: Ports) -> Self {
         let snapshots = Arc::new(Snapshots::new(&ports));
         let authenticator = Authenticator::new(&ports);
-        Self { ports, snapshots, authenticator, answered: AtomicBool::new(false) }
+        let limits = Arc::new(Limits::new(&ports));
+        Self { ports, snapshots, authenticator, limits, answered: AtomicBool::new(false) }
     }
 
     /// Loads the snapshot ahead of the first request, for at most `limit`; the first request tries again.
     pub async fn warm_up(&self, limit: Duration) {
         self.snapshots.warm_up(limit).await;
+    }
+
+    /// Gives back what the environment holds, before it ends; takes 300 ms at most.
+    pub async fn leave(&self) {
+        self.limits.leave().await;
     }
 
     /// Answers one request. Never fails: what goes wrong is an answer, too.
@@ -163,6 +173,7 @@ impl Gateway {
             recorder.refuse(&problem);
             problems::answer(&problem, &recorder.record.request_id)
         });
+        self.limits.served(recorder.elapsed());
         dressing.apply(&mut response, &recorder.record.request_id);
         recorder.record.status = response.status().as_u16();
         response.map(|body| RecordedBody::new(body, recorder))
@@ -209,7 +220,9 @@ impl Gateway {
 
         // 6. authorise, 7. limit: forwarding needs what they yield.
         let clearance = authorise::check(route, caller)?;
-        let admission = limit::admit(clearance)?;
+        let asked =
+            Asked { route, snapshot: &loaded.snapshot, method: &parts.method, headers: &headers, client: &client };
+        let admission = self.limits.admit(asked, clearance, dressing, side_work).await?;
 
         // 8. transform and act.
         match &route.action {

@@ -8,6 +8,7 @@ mod gateway {
     mod edge;
     mod forwarding;
     mod identities;
+    mod limits;
     mod order;
     mod records;
     mod snapshots;

@@ -89,7 +89,7 @@ async fn one_bad_item_refuses_everything_and_its_mistakes_are_named() {
     put(&world.store, &route("a", "1"));
     world.published().await;
     put(&world.store, &route("b", "2"));
-    world.store.insert(stored("route", "bad", &json!({"authenticate": "anonymous", "respond": {}, "limits": []})));
+    world.store.insert(stored("route", "bad", &json!({"authenticate": "anonymous", "respond": {}, "retry": []})));
     world.store.insert(stored("rout", "typo", &json!({})));
     world.store.insert(StoredEntry { kind: "backend".into(), id: "raw".into(), fields: Err("binary".into()) });
     let Outcome::Refused { diagnostics } = world.publish().await else { panic!("refused") };

@@ -42,13 +42,17 @@ pub async fn serve(gateway: Gateway, clock: Arc<dyn Clock>, invoke_mode: InvokeM
     let client = Arc::new(PooledClient::builder().build());
     let (extensions, ()) = tokio::join!(extension::register(Arc::clone(&client)), gateway.warm_up(WARM_UP_LIMIT));
     tracing::debug!(extensions, "initialised");
-    let service = AnswerService { gateway: Arc::new(gateway), clock, client, invoke_mode };
+    let gateway = Arc::new(gateway);
+    let service = AnswerService { gateway: Arc::clone(&gateway), clock, client, invoke_mode };
     // The handler is never called: the layer answers in its place.
     let handler = service_fn(|_: LambdaEvent<Value>| async { Ok::<Value, Infallible>(Value::Null) });
     let runtime = Runtime::new(handler).layer(layer_fn(move |_| service.clone()));
     tokio::select! {
         ended = runtime.run_concurrent() => ended,
-        () = extension::terminated() => Ok(()),
+        () = extension::terminated() => {
+            gateway.leave().await;
+            Ok(())
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod concurrency;
 mod configuration;
 mod endings;
 mod identities;
+mod limits;
 mod outages;
 mod requests;
 mod security;

@@ -29,6 +29,13 @@ async fn the_printed_requests_do_what_they_say() {
     assert!(headers.get("authorization").is_none());
     assert_eq!(dev.call_with("GET", "/demo/token", &[("authorization", bad)]).await.status.as_u16(), 401);
 
+    let mut statuses = Vec::new();
+    for _ in 0..21 {
+        statuses.push(dev.call("GET", "/demo/limited", Some(&dev.key)).await.status.as_u16());
+    }
+    // Ten a minute, and a minute may end in between.
+    assert!(statuses.contains(&429) && statuses.iter().filter(|status| **status == 200).count() >= 10, "{statuses:?}");
+
     for (method, path, key, status, code) in [
         ("GET", "/demo/hello", Some("unknown"), 401, "credentials_invalid"),
         ("GET", "/demo/hello", None, 401, "credentials_missing"),

@@ -82,6 +82,8 @@ impl Banner<'_> {
              The same with a token of the local issuer (its key is new with each start), and one that is refused:\n\n  \
              curl -i {url}/demo/token -H 'authorization: Bearer {token}'\n  \
              curl -i {url}/demo/token -H 'authorization: Bearer {token}x'\n\n\
+             Twelve calls of which a minute takes ten (429 after that):\n\n  \
+             for i in $(seq 12); do curl -s -o /dev/null -w '%{{http_code}}\\n' {url}/demo/limited -H 'x-api-key: {key}'; done\n\n\
              An unknown key (401), no such route (404), a wrong method (405):\n\n  \
              curl -i {url}/demo/hello -H 'x-api-key: unknown'\n  \
              curl -i {url}/nowhere\n  \

@@ -86,11 +86,12 @@ fn entries(stored: &[StoredEntry]) -> Result<Vec<Entry>, CliError> {
 }
 
 fn document(entries: &[Entry]) -> Value {
-    let RawDocument { settings, issuers, backends, routes } = RawDocument::from_entries(entries);
+    let RawDocument { settings, issuers, plans, backends, routes } = RawDocument::from_entries(entries);
     let list = |section: Vec<Map<String, Value>>| section.into_iter().map(Value::Object).collect::<Value>();
     let sections = [
         (Kind::Settings, Value::Object(settings)),
         (Kind::Issuer, list(issuers)),
+        (Kind::Plan, list(plans)),
         (Kind::Backend, list(backends)),
         (Kind::Route, list(routes)),
     ];

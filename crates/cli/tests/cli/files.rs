@@ -20,7 +20,7 @@ fn the_documents_in_the_readme_are_without_mistakes() {
         .map(|rest| rest.split("```").next().expect("an end"))
         .filter(|text| text.contains("\nroutes:"))
         .collect();
-    assert_eq!(documents.len(), 2);
+    assert_eq!(documents.len(), 3);
     for document in documents {
         let backends = "\nbackends: [{ id: orders, targets: [{ url: 'https://orders.example.com' }] }]\n";
         let backends = if document.contains("backends:\n") { "" } else { backends };
@@ -93,7 +93,7 @@ fn the_schema_is_of_the_document_or_of_one_kind() {
     assert!(document["properties"]["routes"].is_object());
     let route = offline(&["schema", "--kind", "route"], "").exits(0).json();
     assert!(route["properties"]["authenticate"].is_object());
-    offline(&["schema", "--kind", "plan"], "").exits(2);
+    offline(&["schema", "--kind", "lock"], "").exits(2);
 }
 
 #[test]

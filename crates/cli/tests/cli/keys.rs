@@ -152,7 +152,7 @@ async fn a_check_finds_the_items_that_are_not_believed() {
     assert_eq!(clean.stdout, "1 key checked; 0 findings\n");
     let hash = |digit: &str| json!({"S": digit.repeat(64)});
     for item in [
-        json!({"key_hash": hash("a"), "consumer": {"S": "acme"}, "plan": {"S": "gold"}}),
+        json!({"key_hash": hash("a"), "consumer": {"S": "acme"}, "plan": {"N": "1"}}),
         json!({"key_hash": hash("b"), "consumer": {"S": "acme"}, "enabled": {"S": "true"}}),
         json!({"key_hash": hash("c")}),
         json!({"key_hash": {"S": "not-a-hash"}, "consumer": {"S": "acme"}}),

@@ -1,5 +1,7 @@
 //! One item of the Keys table.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -20,6 +22,10 @@ pub struct KeyItem {
     pub scopes: Box<[Box<str>]>,
     /// The groups of its consumer.
     pub groups: Box<[Box<str>]>,
+    /// The plan that its consumer is on.
+    pub plan: Option<Box<str>>,
+    /// Other numbers for limits of the plan, by id.
+    pub limits: BTreeMap<Box<str>, u64>,
     /// Whatever else its owner noted, for backends.
     pub metadata: Map<String, Value>,
 }
@@ -51,6 +57,10 @@ struct Attributes {
     expires_at: Option<u64>,
     #[serde(default, deserialize_with = "present")]
     routes: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    plan: Option<String>,
+    #[serde(default)]
+    limits: Vec<LimitOverride>,
     #[serde(default)]
     scopes: Vec<String>,
     #[serde(default)]
@@ -61,6 +71,14 @@ struct Attributes {
     _name: Option<String>,
     #[serde(rename = "created_at", default, deserialize_with = "present")]
     _created_at: Option<u64>,
+}
+
+/// Another number for one limit of the plan.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitOverride {
+    id: String,
+    limit: u64,
 }
 
 fn enabled() -> bool {
@@ -99,6 +117,8 @@ impl KeyItem {
             routes: attributes.routes.map(boxed),
             scopes: boxed(attributes.scopes),
             groups: boxed(attributes.groups),
+            plan: attributes.plan.map(Into::into),
+            limits: attributes.limits.into_iter().map(|limit| (limit.id.into(), limit.limit)).collect(),
             metadata: attributes.metadata,
         })
     }
@@ -179,7 +199,10 @@ mod tests {
             json!({"key_hash": "00", "consumer": "acme", "name": null}),
             json!({"key_hash": "00", "consumer": "acme", "created_at": null}),
             json!({"key_hash": "00", "consumer": "acme", "expires_at": null}),
-            json!({"key_hash": "00", "consumer": "acme", "plan": "gold"}),
+            json!({"key_hash": "00", "consumer": "acme", "plan": null}),
+            json!({"key_hash": "00", "consumer": "acme", "limits": [{"id": "daily"}]}),
+            json!({"key_hash": "00", "consumer": "acme", "limits": [{"id": "daily", "limit": -1}]}),
+            json!({"key_hash": "00", "consumer": "acme", "limits": {"daily": 1}}),
             json!({"key_hash": "00", "consumer": "acme", "enable": false}),
             json!({"key_hash": "00", "consumer": "acme", "scopes": "read"}),
             json!({"key_hash": "00", "consumer": "acme", "scopes": ["read write"]}),

@@ -105,7 +105,7 @@ fn stand_in(kind: Kind, fields: &mut Map<String, Value>, mistaken: &BTreeSet<Str
     let is_mistaken = |name: &&str| mistaken.iter().any(|pointer| pointer.split('/').nth(1) == Some(name));
     let mut put = |name: &str, value: Value| _ = fields.entry(name).or_insert(value);
     match kind {
-        Kind::Settings => {}
+        Kind::Settings | Kind::Plan => {}
         Kind::Issuer => {
             put("issuer", json!("https://unknown.invalid"));
             let client = json!({ "id": "unknown", "secret": { "ssm": "unknown" } });

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     diagnostic::{Place, codes, nearest},
-    document::{Backend, Document, Entry, Issuer, Kind, Route, Settings},
+    document::{Backend, Document, Entry, Issuer, Kind, Plan, Route, Settings},
 };
 
 /// The JSON Schema (2020-12) of a whole file.
@@ -28,6 +28,7 @@ pub fn entry_schema(kind: Kind) -> Schema {
     match kind {
         Kind::Settings => schema_for!(Settings),
         Kind::Issuer => schema_for!(Issuer),
+        Kind::Plan => schema_for!(Plan),
         Kind::Backend => schema_for!(Backend),
         Kind::Route => schema_for!(Route),
     }
@@ -129,13 +130,6 @@ fn collect_field_names(schema: &Value, names: &mut BTreeSet<String>) {
 /// Says of a choice what is wrong with the branch that was meant, or that there is no such branch.
 fn report_choice(error: &ValidationError<'_>, context: &[Vec<ValidationError<'static>>], place: &mut Place<'_>) {
     let pointer = error.instance_path().as_str();
-    let is_deeper = |error: &ValidationError<'_>| error.instance_path().as_str().len() > pointer.len();
-    let is_other_branch = |error: &ValidationError<'_>| {
-        !is_deeper(error)
-            && matches!(error.kind(), ValidationErrorKind::Required { .. } | ValidationErrorKind::Enum { .. })
-            || !is_deeper(error)
-                && matches!(error.kind(), ValidationErrorKind::Type { .. } | ValidationErrorKind::Constant { .. })
-    };
     // An optional field: the one branch that is not `null` is meant.
     let mut present = context.iter().filter(|branch| !branch.iter().any(expects_null));
     if let (Some(branch), None) = (present.next(), present.next()) {
@@ -144,7 +138,13 @@ fn report_choice(error: &ValidationError<'_>, context: &[Vec<ValidationError<'st
         }
         return;
     }
-    let meant = context.iter().find(|branch| !branch.is_empty() && !branch.iter().any(is_other_branch));
+    let is_deeper = |error: &ValidationError<'_>| error.instance_path().as_str().len() > pointer.len();
+    let is_meant = |branch: &&Vec<ValidationError<'static>>| {
+        !branch.is_empty() && !branch.iter().any(|error| is_of_other_branch(error, pointer))
+    };
+    // A mistake within says which branch it is within.
+    let within = context.iter().find(|branch| !branch.is_empty() && branch.iter().all(is_deeper));
+    let meant = within.or_else(|| context.iter().find(is_meant));
     if let Some(branch) = meant {
         for error in branch {
             report(error, place);
@@ -173,6 +173,23 @@ fn report_choice(error: &ValidationError<'_>, context: &[Vec<ValidationError<'st
         None => (format!("expected exactly one of {listed}, found {}", type_name(error.instance())), None),
     };
     place.error_at_pointer(pointer, codes::INVALID_VALUE, message, hint);
+}
+
+/// Whether an error says no more than that another branch is meant.
+fn is_of_other_branch(error: &ValidationError<'_>, pointer: &str) -> bool {
+    if error.instance_path().as_str().len() > pointer.len() {
+        return false;
+    }
+    match error.kind() {
+        ValidationErrorKind::Required { .. }
+        | ValidationErrorKind::Enum { .. }
+        | ValidationErrorKind::Type { .. }
+        | ValidationErrorKind::Constant { .. } => true,
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            context.iter().all(|branch| branch.iter().any(|error| is_of_other_branch(error, pointer)))
+        }
+        _ => false,
+    }
 }
 
 fn expects_null(error: &ValidationError<'_>) -> bool {

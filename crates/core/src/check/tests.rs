@@ -66,7 +66,7 @@ fn each_mistake_has_its_place_and_code() {
         (json!([]), "document/", "wrong_type"),
         (json!({"settings": {"refresh_seconds": "10"}}), "settings/gateway/refresh_seconds", "wrong_type"),
         (json!({"settings": {"refresh_seconds": 0}}), "settings/gateway/refresh_seconds", "invalid_value"),
-        (json!({"settings": {"default_plan": "free"}}), "settings/gateway/default_plan", "unknown_field"),
+        (json!({"settings": {"default_plan": "free"}}), "settings/gateway/default_plan", "unknown_reference"),
         (
             json!({"settings": {"edge": {"secret": {"values": [{"inline": "x"}]}}}}),
             "settings/gateway/edge/secret/values/0",
@@ -75,7 +75,33 @@ fn each_mistake_has_its_place_and_code() {
         (without("authenticate"), "route/orders", "missing_field"),
         (without("forward"), "route/orders", "missing_field"),
         (route("respond", json!({})), "route/orders", "conflict"),
-        (route("limits", json!([])), "route/orders/limits", "unknown_field"),
+        (
+            route("limits", json!([{"id": "x", "limit": "1", "per": "day"}])),
+            "route/orders/limits/0/limit",
+            "wrong_type",
+        ),
+        (route("limits", json!(["plam"])), "route/orders/limits/0", "invalid_value"),
+        (route("retry", json!({})), "route/orders/retry", "unknown_field"),
+        (route("limits", json!(["plan", "plan"])), "route/orders/limits/1", "duplicate"),
+        (
+            route("limits", json!([{"plan": {"default": "gold"}}])),
+            "route/orders/limits/0/plan/default",
+            "unknown_reference",
+        ),
+        (
+            route("limits", json!([{"id": "x", "limit": 1, "per": "day", "by": "nobody"}])),
+            "route/orders/limits/0/by",
+            "invalid_value",
+        ),
+        (
+            json!({"plans": [
+                {"id": "a", "limits": [{"id": "x", "limit": 1, "per": "day"}]},
+                {"id": "b", "limits": [{"id": "x", "limit": 1, "per": "month"}]},
+            ]}),
+            "plan/b/limits/0",
+            "conflict",
+        ),
+        (json!({"plans": [{"id": "none"}]}), "plan/none/id", "invalid_value"),
         (route("match", json!([])), "route/orders/match", "invalid_value"),
         (route("hosts", json!([])), "route/orders/hosts", "invalid_value"),
         (route("hosts", json!(null)), "route/orders/hosts", "wrong_type"),

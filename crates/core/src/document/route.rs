@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::MatchEntry;
 use crate::policy::{
-    access::Access, authenticate::Authenticate, authorize::Authorize, cors::Cors, forward::Forward, redirect::Redirect,
-    respond::Respond,
+    access::Access, authenticate::Authenticate, authorize::Authorize, cors::Cors, forward::Forward, limit::RouteLimit,
+    redirect::Redirect, respond::Respond,
 };
 
 /// What requests to match, who may call, and what to do with them.
@@ -38,6 +38,10 @@ pub struct Route {
     /// What a caller needs besides a credential.
     #[serde(default)]
     pub authorize: Authorize,
+    /// How much a caller may do here. A caller's plan always counts, unless `{ plan: none }` stands here.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(max = 15)))]
+    pub limits: Vec<RouteLimit>,
     /// Cross-origin access for browsers; absent: none.
     pub cors: Option<Cors>,
     /// Send the request to a backend.

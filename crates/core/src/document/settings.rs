@@ -21,10 +21,19 @@ pub struct Settings {
     pub edge: Option<Edge>,
     /// Whether answers carry the configuration's version in `x-faregate-config`.
     pub expose_version: bool,
+    /// The plan of callers without one, on routes that require a plan; absent: they are refused there.
+    pub default_plan: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { description: String::new(), refresh_seconds: 10, trusted_hops: 0, edge: None, expose_version: false }
+        Self {
+            description: String::new(),
+            refresh_seconds: 10,
+            trusted_hops: 0,
+            edge: None,
+            expose_version: false,
+            default_plan: None,
+        }
     }
 }

@@ -94,6 +94,25 @@ impl Lease {
         }
     }
 
+    /// Counts permits that were spent without being held.
+    pub fn spend_unpaid(&mut self, index: u64, permits: u64) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.index == index) {
+            held.unsettled += permits;
+        }
+    }
+
+    /// Whether less than half of a block is left.
+    #[must_use]
+    pub fn is_low(&self, index: u64) -> bool {
+        self.credit(index) * 2 < self.last_block
+    }
+
+    /// Whether the counter said in this window that nothing is left, even if that no longer counts.
+    #[must_use]
+    pub fn was_denied(&self, index: u64) -> bool {
+        self.denials > 0 && self.denied_until.is_some_and(|(denied, _)| denied == index)
+    }
+
     /// Until when the counter's own word is that nothing is left in this window.
     #[must_use]
     pub fn denied(&self, index: u64, now: Timestamp) -> Option<Timestamp> {

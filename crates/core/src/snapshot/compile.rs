@@ -8,13 +8,20 @@ use std::{
 use http::HeaderValue;
 use url::Url;
 
-use super::{Action, BackendPolicy, RoutePolicy, SettingsPolicy, Snapshot, TargetPolicy, identity};
+use super::{Action, BackendPolicy, PlanPolicy, RoutePolicy, SettingsPolicy, Snapshot, TargetPolicy, identity, limits};
 use crate::{
     diagnostic::{Place, Report, codes},
     document::{Backend, Document, Kind, MatchEntry, Route, SETTINGS_ID, Settings, Target, check_id},
     jwt::IssuerPolicy,
     matcher::{Candidate, Conditions, HostPattern, Matcher, PathPattern, REGEXES_PER_HOST_MAX},
 };
+
+/// What a route may refer to.
+struct References<'a> {
+    backends: &'a HashMap<&'a str, usize>,
+    issuers: &'a Issuers<'a>,
+    plans: &'a BTreeMap<Box<str>, PlanPolicy>,
+}
 
 /// The issuers by id; `None` for one with mistakes of its own.
 type Issuers<'a> = BTreeMap<&'a str, Option<Arc<IssuerPolicy>>>;
@@ -30,6 +37,7 @@ impl Snapshot {
             let compiled = issuer.compile(&mut report.entry(Kind::Issuer.as_str(), &issuer.id));
             issuers.insert(&issuer.id, compiled.map(Arc::new));
         }
+        let plans = limits::plans(document, report);
         let mut backends = Vec::with_capacity(document.backends.len());
         for backend in &document.backends {
             backends.push(compile_backend(backend, &mut report.entry(Kind::Backend.as_str(), &backend.id)));
@@ -41,7 +49,12 @@ impl Snapshot {
         let mut candidates = Vec::with_capacity(document.routes.len());
         for route in &document.routes {
             let mut place = report.entry(Kind::Route.as_str(), &route.id);
-            let (policy, candidate) = compile_route(route, routes.len(), &index, &issuers, &mut place);
+            let (policy, candidate) = compile_route(
+                route,
+                routes.len(),
+                &References { backends: &index, issuers: &issuers, plans: &plans },
+                &mut place,
+            );
             // A disabled route is checked like any other, and then matches nothing.
             match policy {
                 Some(policy) if route.enabled => {
@@ -62,7 +75,15 @@ impl Snapshot {
         }
         warn_of_iam_beside_others(&routes, report);
         let issuers = issuers.into_values().flatten().collect();
-        Some(Self { settings, issuers, backends: backends.into(), routes: routes.into(), identity_headers, matcher })
+        Some(Self {
+            settings,
+            issuers,
+            plans,
+            backends: backends.into(),
+            routes: routes.into(),
+            identity_headers,
+            matcher,
+        })
     }
 }
 
@@ -71,7 +92,8 @@ fn check_ids(document: &Document, report: &mut Report) {
     let backends = document.backends.iter().map(|backend| (Kind::Backend, backend.id.as_str()));
     let routes = document.routes.iter().map(|route| (Kind::Route, route.id.as_str()));
     let mut seen = BTreeSet::new();
-    for (kind, id) in issuers.chain(backends).chain(routes) {
+    let plans = document.plans.iter().map(|plan| (Kind::Plan, plan.id.as_str()));
+    for (kind, id) in issuers.chain(plans).chain(backends).chain(routes) {
         let mut place = report.entry(kind.as_str(), id);
         if let Err(error) = check_id(id) {
             place.at("id").error(codes::INVALID_VALUE, error);
@@ -96,6 +118,7 @@ fn compile_settings(settings: &Settings, place: &mut Place<'_>) -> SettingsPolic
         trusted_hops: settings.trusted_hops,
         edge: settings.edge.as_ref().and_then(|edge| edge.compile(&mut place.at("edge"))),
         expose_version: settings.expose_version,
+        default_plan: settings.default_plan.as_deref().map(Into::into),
     }
 }
 
@@ -150,19 +173,18 @@ fn compile_target(target: &Target, place: &mut Place<'_>) -> Option<TargetPolicy
 fn compile_route(
     route: &Route,
     number: usize,
-    backends: &HashMap<&str, usize>,
-    issuers: &Issuers<'_>,
+    known: &References<'_>,
     place: &mut Place<'_>,
 ) -> (Option<RoutePolicy>, Candidate) {
     let id: Arc<str> = route.id.as_str().into();
     let entries = compile_entries(route.r#match.as_deref(), &mut place.at("match"));
     let patterns: Vec<PathPattern> = entries.0;
     let hosts = compile_hosts(route.hosts.as_deref(), &mut place.at("hosts"));
-    let action = compile_action(route, &patterns, backends, place);
-    let resolve = |id: &str, place: &mut Place<'_>| match issuers.get(id) {
+    let action = compile_action(route, &patterns, known.backends, place);
+    let resolve = |id: &str, place: &mut Place<'_>| match known.issuers.get(id) {
         Some(issuer) => issuer.clone(),
         None => {
-            unknown("issuer", id, issuers.keys().copied(), place);
+            unknown("issuer", id, known.issuers.keys().copied(), place);
             None
         }
     };
@@ -175,6 +197,8 @@ fn compile_route(
         access: route.access.compile(&mut place.at("access")),
         authenticate,
         authorize: route.authorize.compile(&mut place.at("authorize")),
+        plan: limits::plan_need(route, known.plans, &mut place.at("limits")),
+        limits: limits::own(route, &mut place.at("limits")),
         cors: route.cors.as_ref().map(|cors| cors.compile(&mut place.at("cors"))),
         action: match action {
             Some(action) => action,
@@ -281,7 +305,7 @@ fn warn_of_iam_beside_others(routes: &[RoutePolicy], report: &mut Report) {
     }
 }
 
-fn unknown<'a>(what: &str, id: &str, known: impl Iterator<Item = &'a str>, place: &mut Place<'_>) {
+pub(super) fn unknown<'a>(what: &str, id: &str, known: impl Iterator<Item = &'a str>, place: &mut Place<'_>) {
     let message = format!("unknown {what} `{id}`");
     match crate::diagnostic::nearest(id, known) {
         Some(near) => place.error_with_hint(codes::UNKNOWN_REFERENCE, message, format!("did you mean `{near}`?")),

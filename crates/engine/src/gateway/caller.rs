@@ -86,6 +86,12 @@ impl Caller {
         self.proofs.first().map(|proof| proof.evidence.credential())
     }
 
+    /// What the first credential proved.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&Evidence> {
+        self.proofs.first().map(|proof| &proof.evidence)
+    }
+
     /// The scopes of that credential.
     #[must_use]
     pub fn scopes(&self) -> &[Box<str>] {
@@ -97,7 +103,8 @@ impl Caller {
     pub fn plan(&self) -> Option<&str> {
         match &self.proofs.first()?.evidence {
             Evidence::Token { identity, .. } => identity.plan.as_deref(),
-            Evidence::Key { .. } | Evidence::Iam { .. } | Evidence::Endpoint { .. } => None,
+            Evidence::Key { item, .. } => item.plan.as_deref(),
+            Evidence::Iam { .. } | Evidence::Endpoint { .. } => None,
         }
     }
 

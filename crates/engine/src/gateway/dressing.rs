@@ -4,7 +4,7 @@ use faregate_core::{
     policy::{cors::CorsPolicy, redirect::RedirectPolicy, respond::RespondPolicy},
     problem::{Code, Problem},
 };
-use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request::Parts};
 
 use super::{caller::Caller, edge::Client, route::Matched, snapshots::Loaded};
 use crate::body::{Body, empty, full};
@@ -16,6 +16,7 @@ pub(super) struct Dressing {
     origin: HeaderMap,
     version: Option<u64>,
     private: bool,
+    limits: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Dressing {
@@ -35,6 +36,11 @@ impl Dressing {
         self.private = !caller.is_anonymous();
     }
 
+    /// The answer tells of limits.
+    pub(super) fn limits(&mut self, headers: Vec<(HeaderName, HeaderValue)>) {
+        self.limits = headers;
+    }
+
     /// The answer was decided by this snapshot.
     pub(super) fn version(&mut self, loaded: &Loaded) {
         self.version = loaded.snapshot.settings.expose_version.then_some(loaded.head.version);
@@ -48,6 +54,9 @@ impl Dressing {
         }
         if self.private && !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+        }
+        for (name, value) in &self.limits {
+            headers.insert(name, value.clone());
         }
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert("x-request-id", id);

@@ -13,9 +13,7 @@ use faregate_core::{
 };
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 
-use super::{
-    Ports, RESERVE, caller::Caller, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace,
-};
+use super::{Ports, RESERVE, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace};
 use crate::{
     body::Body,
     ports::{OutboundError, OutboundLimits, OutboundRequest},
@@ -54,13 +52,12 @@ impl Forward<'_> {
         recorder.record.backend = Some(backend.id.to_string());
         recorder.record.target = Some(target.url.to_string());
 
-        let caller = admission.clearance().caller();
         let outbound = OutboundRequest {
             method: request.parts.method.clone(),
             origin: target.origin.to_string(),
             path_and_query: self.path_and_query(&request, target)?,
             limits: self.limits(backend, remaining, recorder.elapsed()),
-            headers: self.headers(&request, caller, choice, target, recorder),
+            headers: self.headers(&request, admission, choice, target, recorder),
             body: request.content,
         };
         let before = recorder.elapsed();
@@ -88,7 +85,7 @@ impl Forward<'_> {
     fn headers(
         &self,
         request: &Request<'_>,
-        caller: &Caller,
+        admission: &Admission,
         choice: &BackendChoice,
         target: &TargetPolicy,
         recorder: &mut Recorder,
@@ -96,7 +93,7 @@ impl Forward<'_> {
         let mut headers = request.headers.clone();
         request.matched.route.authenticate.hide_headers(&mut headers);
         head::add_forwarding(&mut headers, request.client, &recorder.record.request_id);
-        head::add_identity(&mut headers, caller);
+        head::add_identity(&mut headers, admission.clearance().caller(), admission.plan());
         recorder.record.trace_id = trace::continue_trace(&mut headers, &*self.ports.random);
         let host = match &self.policy.host {
             HostPolicy::Target => Some(target.authority.clone()),

@@ -1,16 +1,50 @@
 //! Phase *limit*: one permit from every limit that applies, all or none.
 //!
-//! No document can name a limit yet, so every clearance is admitted. The phase stands here so that acting
-//! needs an [`Admission`] from the first day on.
+//! Permits are leased in blocks from counters that all environments share, and spent in memory
+//! (`faregate_core::limit`). A lease belongs to this process alone: what it holds when it dies is lost to the window.
 
-use faregate_core::problem::Problem;
+mod accounts;
+mod acquire;
+mod answer;
+mod scope;
+mod wants;
 
-use super::authorise::Clearance;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use faregate_core::{
+    problem::Problem,
+    snapshot::{RoutePolicy, Snapshot},
+};
+use futures_util::future::join_all;
+use http::{HeaderMap, Method};
+use tokio::time::timeout;
+
+use self::{
+    accounts::{Account, Accounts},
+    acquire::Outcome,
+    wants::Want,
+};
+use super::{Ports, SideWork, authorise::Clearance, dressing::Dressing, edge::Client};
+use crate::ports::{Clock, Counters, Random};
+
+/// How often a request looks again at credits that another one may have spent meanwhile.
+const ROUNDS_MAX: usize = 3;
+/// How much, as a divisor, the newest request counts in the mean time of one.
+const SERVICE_WEIGHT: u64 = 8;
+/// How long giving back may take when the environment ends.
+const LEAVE_LIMIT: Duration = Duration::from_millis(300);
 
 /// That a cleared request holds its permits. Only this phase makes one, and forwarding needs one.
 #[derive(Debug)]
 pub struct Admission {
     clearance: Clearance,
+    plan: Option<Arc<str>>,
 }
 
 impl Admission {
@@ -19,9 +53,147 @@ impl Admission {
     pub fn clearance(&self) -> &Clearance {
         &self.clearance
     }
+
+    /// The plan that counted.
+    #[must_use]
+    pub fn plan(&self) -> Option<&str> {
+        self.plan.as_deref()
+    }
 }
 
-/// Takes the permits.
-pub(super) fn admit(clearance: Clearance) -> Result<Admission, Problem> {
-    Ok(Admission { clearance })
+/// The limits of this environment: what it holds of each counter.
+pub(super) struct Limits {
+    counters: Arc<dyn Counters>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    accounts: Accounts,
+    /// Mean time of a request in microseconds: one environment asks for no more than it can serve.
+    service_micros: AtomicU64,
+}
+
+/// What is asked to be admitted.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) route: &'a RoutePolicy,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) method: &'a Method,
+    /// The client's headers without those that never cross.
+    pub(super) headers: &'a HeaderMap,
+    pub(super) client: &'a Client,
+}
+
+impl Limits {
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self {
+            counters: Arc::clone(&ports.counters),
+            clock: Arc::clone(&ports.clock),
+            random: Arc::clone(&ports.random),
+            accounts: Accounts::default(),
+            service_micros: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes the permits.
+    pub(super) async fn admit(
+        self: &Arc<Self>,
+        asked: Asked<'_>,
+        clearance: Clearance,
+        dressing: &mut Dressing,
+        side_work: &mut SideWork,
+    ) -> Result<Admission, Problem> {
+        let (plan, wants) = self.wants(asked, clearance.caller(), side_work)?;
+        if wants.is_empty() {
+            return Ok(Admission { clearance, plan });
+        }
+        let now = self.clock.now();
+        wants.iter().for_each(|want| want.request(now));
+        let taken = self.take(&wants).await;
+        dressing.limits(answer::headers(&wants, self.clock.now()));
+        taken?;
+        self.renew_beside(&wants, side_work);
+        self.give_back_beside(side_work);
+        Ok(Admission { clearance, plan })
+    }
+
+    /// Deducts from every limit or from none; what is missing is fetched first, from all counters at once.
+    async fn take(&self, wants: &[Want]) -> Result<(), Problem> {
+        for _ in 0..ROUNDS_MAX {
+            let now = self.clock.now();
+            if accounts::deduct(wants, now) {
+                return Ok(());
+            }
+            let lacking: Vec<&Want> = wants.iter().filter(|want| !want.is_met(now)).collect();
+            let denied: Vec<_> = lacking.iter().filter_map(|want| want.denied(now)).collect();
+            if !denied.is_empty() {
+                return Err(answer::exhausted(wants, now));
+            }
+            let mut accounts: Vec<&Arc<Account>> = lacking.iter().map(|want| &want.account).collect();
+            accounts.sort_by_key(|account| Arc::as_ptr(account));
+            accounts.dedup_by_key(|account| Arc::as_ptr(account));
+            let fetched = join_all(accounts.into_iter().map(|account| self.acquire(account, wants))).await;
+            for outcome in fetched {
+                match outcome {
+                    Outcome::Granted => {}
+                    Outcome::Exhausted => return Err(answer::exhausted(wants, self.clock.now())),
+                    Outcome::Throttled(cause) => return Err(answer::throttled(&cause)),
+                    Outcome::Unavailable(cause) => self.allow_without(wants, &cause)?,
+                }
+            }
+        }
+        Err(answer::throttled("other requests took what was fetched for this one"))
+    }
+
+    /// Lets limits pass whose counters cannot be reached, as far as they say so.
+    fn allow_without(&self, wants: &[Want], cause: &str) -> Result<(), Problem> {
+        let now = self.clock.now();
+        let lacking = wants.iter().filter(|want| !want.is_met(now));
+        if lacking.into_iter().all(|want| want.allow_unpaid(now)) { Ok(()) } else { Err(answer::unavailable(cause)) }
+    }
+
+    /// Fetches the next block while the last permit of the present one is being served.
+    fn renew_beside(self: &Arc<Self>, wants: &[Want], side_work: &mut SideWork) {
+        let now = self.clock.now();
+        let spent: Vec<Want> = wants.iter().filter(|want| want.is_spent(now)).cloned().collect();
+        let mut accounts: Vec<Arc<Account>> = spent.iter().map(|want| Arc::clone(&want.account)).collect();
+        accounts.sort_by_key(Arc::as_ptr);
+        accounts.dedup_by_key(|account| Arc::as_ptr(account));
+        for account in accounts {
+            let (limits, wants) = (Arc::clone(self), spent.clone());
+            side_work.spawn(async move {
+                // Whatever comes of it, the next request sees it in its account.
+                let _ = limits.acquire(&account, &wants).await;
+            });
+        }
+    }
+
+    /// Notes how long a request took.
+    pub(super) fn served(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let mean = self.service_micros.load(Ordering::Relaxed);
+        let next = if mean == 0 { micros } else { mean - mean / SERVICE_WEIGHT + micros / SERVICE_WEIGHT };
+        self.service_micros.store(next, Ordering::Relaxed);
+    }
+
+    /// Gives back what keys hold that have fallen silent.
+    fn give_back_beside(self: &Arc<Self>, side_work: &mut SideWork) {
+        let now = self.clock.now();
+        for account in self.accounts.oldest(now) {
+            let limits = Arc::clone(self);
+            let back = account.give_back(now, false);
+            if !back.is_empty() {
+                side_work.spawn(async move { limits.send_back(&account, back).await });
+            }
+        }
+    }
+
+    /// Gives everything back: the environment ends.
+    pub(super) async fn leave(&self) {
+        let now = self.clock.now();
+        let all = self.accounts.take_all().into_iter().map(|account| async move {
+            let back = account.give_back(now, true);
+            self.send_back(&account, back).await;
+        });
+        // What is not done by then is lost to its windows.
+        let _ = timeout(LEAVE_LIMIT, join_all(all)).await;
+    }
 }

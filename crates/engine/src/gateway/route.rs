@@ -57,7 +57,7 @@ pub(super) fn find<'a>(
             dressing.cors(snapshot.route(entry).cors.as_ref());
             let allow = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
             let mut problem = Problem::new(Code::MethodNotAllowed, format!("use one of {allow}"));
-            problem.allow = Some(allow);
+            problem.allow = Some(allow.into());
             Err(problem)
         }
         Match::NotFound => Err(Problem::new(Code::RouteNotFound, "check host, path and method of the request")),

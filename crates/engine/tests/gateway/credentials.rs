@@ -34,7 +34,7 @@ async fn every_refusal_looks_alike() {
     let other = |name: &str, attributes: Value| harness.key(name, attributes);
     other("disabled", json!({"consumer": "acme", "enabled": false}));
     other("expired", json!({"consumer": "acme", "expires_at": NOW.as_seconds()}));
-    other("half", json!({"consumer": "acme", "plan": "gold"}));
+    other("half", json!({"consumer": "acme", "plann": "gold"}));
     let long = "x".repeat(513);
     let mut bodies = Vec::new();
     for key in ["unknown", "disabled", "expired", "half", "", &long] {

@@ -6,8 +6,10 @@ use bytes::Bytes;
 use faregate_core::{api_key::KeyHash, document::Kind, problem::Problem, time::Timestamp};
 use faregate_engine::{
     body::full,
-    fakes::{FakeClock, FakeConfigStore, FakeKeyStore, FakeOutbound, FakeRandom, FakeSecrets, FakeTelemetry},
-    gateway::{Gateway, Incoming, Peer, Ports},
+    fakes::{
+        FakeClock, FakeConfigStore, FakeCounters, FakeKeyStore, FakeOutbound, FakeRandom, FakeSecrets, FakeTelemetry,
+    },
+    gateway::{Gateway, Handled, Incoming, Peer, Ports},
     ports::StoredEntry,
     publish::{Outcome, PublishOptions, publish},
     record::Record,
@@ -23,11 +25,13 @@ pub(crate) const KEY: &str = "a key of some other shape";
 pub(crate) struct Harness {
     pub(crate) config: Arc<FakeConfigStore>,
     pub(crate) keys: Arc<FakeKeyStore>,
+    pub(crate) counters: Arc<FakeCounters>,
     pub(crate) secrets: Arc<FakeSecrets>,
     pub(crate) outbound: Arc<FakeOutbound>,
     pub(crate) telemetry: Arc<FakeTelemetry>,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) gateway: Gateway,
+    ports: Ports,
 }
 
 /// An answer that has ended.
@@ -67,20 +71,23 @@ impl Harness {
     pub(crate) fn unpublished(outbound: FakeOutbound) -> Self {
         let config = Arc::new(FakeConfigStore::default());
         let keys = Arc::new(FakeKeyStore::default());
+        let counters = Arc::new(FakeCounters::default());
         let secrets = Arc::new(FakeSecrets::default());
         let outbound = Arc::new(outbound);
         let telemetry = Arc::new(FakeTelemetry::default());
         let clock = Arc::new(FakeClock::new(NOW));
-        let gateway = Gateway::new(Ports {
+        let ports = Ports {
             snapshots: Arc::<FakeConfigStore>::clone(&config),
             keys: Arc::<FakeKeyStore>::clone(&keys),
+            counters: Arc::<FakeCounters>::clone(&counters),
             secrets: Arc::<FakeSecrets>::clone(&secrets),
             outbound: Arc::<FakeOutbound>::clone(&outbound),
             telemetry: Arc::<FakeTelemetry>::clone(&telemetry),
             clock: Arc::<FakeClock>::clone(&clock),
             random: Arc::new(FakeRandom::new(7)),
-        });
-        Self { config, keys, secrets, outbound, telemetry, clock, gateway }
+        };
+        let gateway = Gateway::new(ports.clone());
+        Self { config, keys, counters, secrets, outbound, telemetry, clock, gateway, ports }
     }
 
     pub(crate) async fn publish(&self, entries: Value) -> Outcome {
@@ -107,7 +114,21 @@ impl Harness {
     }
 
     pub(crate) async fn take(&self, request: Result<Request<Bytes>, Problem>, peer: Peer) -> Answer {
-        let handled = self.gateway.handle(Incoming { request, peer, remaining: None }).await;
+        Self::finish(self.gateway.handle(Incoming { request, peer, remaining: None }).await).await
+    }
+
+    /// Another environment of the same gateway.
+    pub(crate) fn second(&self) -> Gateway {
+        Gateway::new(self.ports.clone())
+    }
+
+    /// Sends a request through one environment.
+    pub(crate) async fn through(&self, gateway: &Gateway, request: Request<Bytes>) -> Answer {
+        let incoming = Incoming { request: Ok(request), peer: Peer::default(), remaining: None };
+        Self::finish(gateway.handle(incoming).await).await
+    }
+
+    async fn finish(handled: Handled) -> Answer {
         let (parts, body) = handled.response.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
         handled.side_work.join(faregate_engine::gateway::SideWork::LIMIT).await;

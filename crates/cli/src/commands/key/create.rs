@@ -32,6 +32,9 @@ pub(crate) struct Create {
     /// Let it work on no route yet
     #[arg(long)]
     no_routes: bool,
+    /// The plan that its consumer is on
+    #[arg(long)]
+    plan: Option<String>,
     /// What the key is good for, for routes that ask for scopes
     #[arg(long, value_name = "SCOPE,…", value_delimiter = ',')]
     scopes: Option<Vec<String>>,
@@ -88,6 +91,7 @@ impl Create {
             ("enabled", Some(Value::from(!self.disabled))),
             ("expires_at", expires_at.map(|expires_at| Value::from(expires_at.as_seconds()))),
             ("routes", routes.map(Value::from)),
+            ("plan", self.plan.map(Value::from)),
             ("scopes", self.scopes.map(Value::from)),
             ("groups", self.groups.map(Value::from)),
             ("metadata", (!self.metadata.is_empty()).then(|| self.metadata.into_iter().collect())),

@@ -24,7 +24,7 @@ pub(super) fn add_forwarding(headers: &mut HeaderMap, client: &Client, request_i
 }
 
 /// Adds who the caller was proven to be, and what else of that the route passes on.
-pub(super) fn add_identity(headers: &mut HeaderMap, caller: &Caller) {
+pub(super) fn add_identity(headers: &mut HeaderMap, caller: &Caller, plan: Option<&str>) {
     let mut set = |name: &'static str, value: Option<HeaderValue>| {
         if let Some(value) = value {
             headers.insert(name, value);
@@ -32,7 +32,7 @@ pub(super) fn add_identity(headers: &mut HeaderMap, caller: &Caller) {
     };
     set("x-faregate-consumer", caller.consumer().and_then(visible));
     set("x-faregate-credential", caller.credential().as_deref().and_then(visible));
-    set("x-faregate-plan", caller.plan().and_then(visible));
+    set("x-faregate-plan", plan.or(caller.plan()).and_then(visible));
     if !caller.scopes().is_empty() {
         // Scopes are visible ASCII (RFC 6749 §3.3), with a blank between.
         set("x-faregate-scopes", HeaderValue::from_str(&caller.scopes().join(" ")).ok());

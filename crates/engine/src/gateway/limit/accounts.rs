@@ -1,0 +1,166 @@
+//! What this environment holds of each counter, in bounded space.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use faregate_core::{
+    limit::{Lease, Return, Rule},
+    time::Timestamp,
+};
+use lru::LruCache;
+
+use super::wants::Want;
+
+/// How many counters of callers are held, and how many of addresses, which can never push a caller's out.
+const CALLERS_MAX: usize = 1024;
+const ADDRESSES_MAX: usize = 1024;
+/// How often the accounts that were not used for longest are looked at, and how many of them.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+const SWEPT_MAX: usize = 8;
+
+/// The accounts of this environment.
+#[derive(Default)]
+pub(super) struct Accounts {
+    callers: Table,
+    addresses: Table,
+    swept_at: AtomicU64,
+}
+
+struct Table(Mutex<LruCache<Box<str>, Arc<Account>>>);
+
+impl Default for Table {
+    fn default() -> Self {
+        // Unbounded only in name: a bounded one would reserve its whole table at the start.
+        Self(Mutex::new(LruCache::unbounded()))
+    }
+}
+
+impl Table {
+    fn lock(&self) -> MutexGuard<'_, LruCache<Box<str>, Arc<Account>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The account of a counter, and one that had to go for it.
+    fn get(&self, counter: &str, count_max: usize) -> (Arc<Account>, Option<Arc<Account>>) {
+        let mut accounts = self.lock();
+        if let Some(account) = accounts.get(counter) {
+            return (Arc::clone(account), None);
+        }
+        let account = Arc::new(Account { counter: counter.into(), holdings: Mutex::default() });
+        accounts.put(counter.into(), Arc::clone(&account));
+        let evicted = if accounts.len() > count_max { accounts.pop_lru() } else { None };
+        (account, evicted.map(|(_, account)| account))
+    }
+}
+
+impl Accounts {
+    /// The account of a counter, and one that had to go for it: what that holds is to be given back.
+    pub(super) fn get(&self, counter: &str, is_address: bool) -> (Arc<Account>, Option<Arc<Account>>) {
+        if is_address { self.addresses.get(counter, ADDRESSES_MAX) } else { self.callers.get(counter, CALLERS_MAX) }
+    }
+
+    /// Some accounts that were not used for longest; now and then, else none.
+    pub(super) fn oldest(&self, now: Timestamp) -> Vec<Arc<Account>> {
+        let swept_at = Timestamp::from_millis(self.swept_at.load(Ordering::Relaxed));
+        if swept_at <= now && now.since(swept_at) < SWEEP_INTERVAL {
+            return Vec::new();
+        }
+        self.swept_at.store(now.as_millis(), Ordering::Relaxed);
+        let oldest = |table: &Table| {
+            let accounts = table.lock();
+            accounts.iter().rev().take(SWEPT_MAX).map(|(_, account)| Arc::clone(account)).collect::<Vec<_>>()
+        };
+        let mut accounts = oldest(&self.callers);
+        accounts.extend(oldest(&self.addresses));
+        accounts
+    }
+
+    /// All accounts, none of which is here any more.
+    pub(super) fn take_all(&self) -> Vec<Arc<Account>> {
+        let mut all = Vec::new();
+        for table in [&self.callers, &self.addresses] {
+            let mut accounts = table.lock();
+            while let Some((_, account)) = accounts.pop_lru() {
+                all.push(account);
+            }
+        }
+        all
+    }
+}
+
+/// What this environment holds of one counter.
+pub(super) struct Account {
+    pub(super) counter: Box<str>,
+    holdings: Mutex<Holdings>,
+}
+
+/// Leases by limit and unit.
+pub(super) type Holdings = BTreeMap<(Box<str>, String), Holding>;
+
+/// What is held of one limit.
+#[derive(Default)]
+pub(super) struct Holding {
+    pub(super) lease: Lease,
+    /// The rule as a request last had it: its number may change with a snapshot.
+    pub(super) rule: Option<Rule>,
+    /// Permits that were spent without being held, by window: the counter could not be reached.
+    pub(super) unpaid: (u64, u64),
+    /// Permits that the request under way may spend so.
+    pub(super) allowed: u64,
+}
+
+impl Account {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Holdings> {
+        self.holdings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Deducts what is not needed any more, and yields it to be sent: everything, where the environment is leaving.
+    pub(super) fn give_back(&self, now: Timestamp, is_leaving: bool) -> Vec<Return> {
+        let give_back = |holding: &mut Holding| holding.lease.give_back(holding.rule.as_ref()?, now, is_leaving);
+        self.lock().values_mut().filter_map(give_back).collect()
+    }
+}
+
+/// The name of a rule among the holdings of an account.
+pub(super) fn name_of(rule: &Rule) -> (Box<str>, String) {
+    (rule.id.clone(), rule.window.unit())
+}
+
+/// Spends from every limit, or from none if one has too little.
+pub(super) fn deduct(wants: &[Want], now: Timestamp) -> bool {
+    let mut accounts: Vec<&Arc<Account>> = wants.iter().map(|want| &want.account).collect();
+    // Always in the same order, so that two requests never wait for each other.
+    accounts.sort_by_key(|account| Arc::as_ptr(account));
+    accounts.dedup_by_key(|account| Arc::as_ptr(account));
+    let mut locked: Vec<(*const Account, MutexGuard<'_, Holdings>)> =
+        accounts.iter().map(|account| (Arc::as_ptr(account), account.lock())).collect();
+    let mut of = |want: &Want, act: &dyn Fn(&mut Holding, u64) -> bool| {
+        let holdings = locked.iter_mut().find(|(account, _)| *account == Arc::as_ptr(&want.account));
+        let holding = holdings.and_then(|(_, holdings)| holdings.get_mut(&name_of(&want.rule)));
+        holding.is_some_and(|holding| act(holding, want.rule.window.index(now)))
+    };
+    let has = |permits| move |holding: &mut Holding, index| holding.lease.credit(index) + holding.allowed >= permits;
+    if !wants.iter().all(|want| of(want, &has(want.permits))) {
+        return false;
+    }
+    wants.iter().all(|want| {
+        of(want, &|holding, index| {
+            if holding.lease.spend(index, want.permits) {
+                return true;
+            }
+            if holding.unpaid.0 != index {
+                holding.unpaid = (index, 0);
+            }
+            holding.unpaid.1 += want.permits;
+            holding.allowed = 0;
+            holding.lease.spend_unpaid(index, want.permits);
+            true
+        })
+    })
+}

@@ -1,0 +1,64 @@
+//! What the client is told of limits (draft-ietf-httpapi-ratelimit-headers).
+
+use faregate_core::{
+    problem::{Code, Problem},
+    time::Timestamp,
+};
+use http::{HeaderName, HeaderValue};
+
+use super::wants::Want;
+
+/// `RateLimit-Policy` and `RateLimit`, the tightest limit first.
+pub(super) fn headers(wants: &[Want], now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
+    let mut told: Vec<(&Want, u64)> = wants.iter().map(|want| (want, want.remaining(now))).collect();
+    // r1 / q1 < r2 / q2, without a division.
+    let part = |(want, remaining): &(&Want, u64), other: u64| {
+        u128::from(*remaining) * u128::from(other) / u128::from(want.rule.limit.max(1))
+    };
+    told.sort_by_key(|one| part(one, 1 << 32));
+    let policy = told.iter().map(|(want, _)| {
+        let rule = &want.rule;
+        format!("\"{}\";q={};w={}", rule.id, rule.limit, rule.window.seconds(rule.window.index(now)))
+    });
+    let left =
+        told.iter().map(|(want, remaining)| format!("\"{}\";r={remaining};t={}", want.rule.id, resets_in(want, now)));
+    let value = |texts: Vec<String>| HeaderValue::from_str(&texts.join(", ")).ok();
+    let (policy, left) = (value(policy.collect()), value(left.collect()));
+    let named = |name, value: Option<HeaderValue>| value.map(|value| (HeaderName::from_static(name), value));
+    named("ratelimit-policy", policy).into_iter().chain(named("ratelimit", left)).collect()
+}
+
+/// The refusal by the limit that makes the client wait longest, of those that have nothing left.
+pub(super) fn exhausted(wants: &[Want], now: Timestamp) -> Problem {
+    let empty = wants.iter().filter(|want| want.denied(now).is_some() && !want.is_met(now));
+    let Some(longest) = empty.max_by_key(|want| resets_in(want, now)) else { return throttled("nothing is left") };
+    let id = &longest.rule.id;
+    let (code, what) = match longest.rule.window.is_quota() {
+        true => (Code::QuotaExhausted, "quota"),
+        false => (Code::RateLimited, "rate limit"),
+    };
+    let mut problem = Problem::new(code, format!("the {what} `{id}` is used up"));
+    problem.limit = Some(id.clone());
+    problem.retry_after_seconds = Some(u32::try_from(resets_in(longest, now)).unwrap_or(u32::MAX).max(1));
+    problem
+}
+
+/// The counter itself takes no more: whoever causes that gets nothing for it.
+pub(super) fn throttled(cause: &str) -> Problem {
+    let mut problem = Problem::new(Code::RateLimited, "too many requests at once").caused_by(format!("limit: {cause}"));
+    problem.retry_after_seconds = Some(1);
+    problem
+}
+
+/// The counter cannot be reached, and the limit admits nothing without it.
+pub(super) fn unavailable(cause: &str) -> Problem {
+    let mut problem = Problem::new(Code::DependencyUnavailable, "try again later").caused_by(format!("limit: {cause}"));
+    problem.retry_after_seconds = Some(1);
+    problem
+}
+
+/// Whole seconds until the window's end.
+fn resets_in(want: &Want, now: Timestamp) -> u64 {
+    let window = want.rule.window;
+    window.end(window.index(now)).since(now).as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}

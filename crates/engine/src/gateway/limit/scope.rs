@@ -1,0 +1,79 @@
+//! Whose requests are counted together.
+
+use std::net::IpAddr;
+
+use faregate_core::policy::limit::{LimitPolicy, PartPolicy};
+use sha2::{Digest, Sha256};
+
+use super::Asked;
+use crate::gateway::caller::{Caller, Evidence};
+
+/// The name of a scope within its owner's counters.
+pub(super) struct Scope {
+    pub(super) text: String,
+    /// Whether nobody proven stands behind it.
+    pub(super) is_address: bool,
+}
+
+impl Scope {
+    /// The scope of a request under a limit. Parts of a combined one have their lengths before them, so that no two
+    /// combinations are one text.
+    pub(super) fn of(limit: &LimitPolicy, asked: Asked<'_>, caller: &Caller) -> Self {
+        let part = |part: &PartPolicy| match part {
+            PartPolicy::Consumer => consumer(asked, caller),
+            PartPolicy::Key => match caller.evidence() {
+                Some(Evidence::Key { hash, .. }) => format!("k#{}", hash.as_str().get(..32).unwrap_or_default()),
+                _ => consumer(asked, caller),
+            },
+            PartPolicy::Ip => address(asked),
+            PartPolicy::Route => format!("r#{}", asked.route.id),
+            PartPolicy::Header(name) => {
+                let values = asked.headers.get_all(name).iter();
+                hashed(name.as_str(), values.map(|value| value.as_bytes().to_vec()))
+            }
+            PartPolicy::Claim(name) => {
+                let subjects = caller.subjects();
+                let claims = subjects.iter().filter_map(|subject| subject.claims?.get(&**name));
+                hashed(name, claims.take(1).map(|claim| claim.to_string().into_bytes()))
+            }
+        };
+        let text = match &*limit.by {
+            [only] => part(only),
+            several => {
+                let parts = several.iter().map(part);
+                parts.map(|part| format!("{}:{part}", part.len())).collect::<Vec<_>>().join(",")
+            }
+        };
+        Self { is_address: caller.is_anonymous(), text }
+    }
+}
+
+/// The consumer, and without one the address.
+fn consumer(asked: Asked<'_>, caller: &Caller) -> String {
+    caller.consumer().map_or_else(|| address(asked), |consumer| format!("c#{consumer}"))
+}
+
+/// The address; of IPv6 its /64, which one customer of a provider has for itself.
+fn address(asked: Asked<'_>) -> String {
+    match asked.client.address.map(|address| address.to_canonical()) {
+        Some(IpAddr::V4(address)) => format!("ip#{address}"),
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("ip#{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        None => "ip#unknown".to_owned(),
+    }
+}
+
+/// Values of any length as a text of a fixed one; none at all is one value for everybody.
+fn hashed(name: &str, values: impl Iterator<Item = Vec<u8>>) -> String {
+    let mut digest = Sha256::new();
+    let mut add = |part: &[u8]| {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    };
+    add(name.as_bytes());
+    values.for_each(|value| add(&value));
+    let hex: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("h#{hex}")
+}

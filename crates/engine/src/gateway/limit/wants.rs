@@ -1,0 +1,154 @@
+//! Which permits a request needs.
+
+use std::sync::Arc;
+
+use faregate_core::{
+    limit::Rule,
+    policy::limit::LimitPolicy,
+    problem::{Code, Problem},
+    snapshot::{PlanNeed, PlanPolicy},
+    time::Timestamp,
+};
+
+use super::{
+    Asked, Limits,
+    accounts::{Account, Holding, name_of},
+    scope::Scope,
+};
+use crate::gateway::{
+    SideWork,
+    caller::{Caller, Evidence},
+};
+
+/// The part of a limit that is admitted without permits while its counter cannot be reached.
+const UNPAID_PART: u64 = 10;
+
+/// Permits that a request needs of one limit.
+#[derive(Clone)]
+pub(super) struct Want {
+    pub(super) account: Arc<Account>,
+    pub(super) rule: Rule,
+    pub(super) permits: u64,
+    refuses_when_unavailable: bool,
+}
+
+impl Limits {
+    /// The plan that counts, and what the request needs of every limit that applies.
+    pub(super) fn wants(
+        self: &Arc<Self>,
+        asked: Asked<'_>,
+        caller: &Caller,
+        side_work: &mut SideWork,
+    ) -> Result<(Option<Arc<str>>, Vec<Want>), Problem> {
+        let plan = plan(asked, caller)?;
+        let mut wants = Vec::new();
+        for limit in plan.into_iter().flat_map(|plan| &plan.limits) {
+            self.want(&mut wants, limit, "plan", asked, caller, side_work);
+        }
+        let own = format!("route:{}", asked.route.id);
+        for limit in &asked.route.limits {
+            self.want(&mut wants, limit, &own, asked, caller, side_work);
+        }
+        Ok((plan.map(|plan| Arc::clone(&plan.id)), wants))
+    }
+
+    fn want(
+        self: &Arc<Self>,
+        wants: &mut Vec<Want>,
+        limit: &LimitPolicy,
+        owner: &str,
+        asked: Asked<'_>,
+        caller: &Caller,
+        side_work: &mut SideWork,
+    ) {
+        if !limit.counts(asked.method) {
+            return;
+        }
+        let scope = Scope::of(limit, asked, caller);
+        let (account, evicted) = self.accounts.get(&format!("{owner}|{}", scope.text), scope.is_address);
+        if let Some(evicted) = evicted {
+            let (limits, back) = (Arc::clone(self), evicted.give_back(self.clock.now(), true));
+            side_work.spawn(async move { limits.send_back(&evicted, back).await });
+        }
+        let mut rule = limit.rule.clone();
+        if let (Some(Evidence::Key { item, .. }), "plan") = (caller.evidence(), owner)
+            && let Some(number) = item.limits.get(&rule.id)
+        {
+            rule.limit = *number;
+        }
+        wants.push(Want {
+            account,
+            rule,
+            permits: limit.permits(asked.headers),
+            refuses_when_unavailable: limit.refuses_when_unavailable,
+        });
+    }
+}
+
+/// The caller's plan; where one is required, the default; an unknown one is refused, never unlimited.
+fn plan<'a>(asked: Asked<'a>, caller: &Caller) -> Result<Option<&'a PlanPolicy>, Problem> {
+    let (snapshot, need) = (asked.snapshot, &asked.route.plan);
+    let refused = |cause: String| Problem::new(Code::AccessDenied, "the caller has no plan").caused_by(cause);
+    let default = |own: &Option<Box<str>>| own.clone().or_else(|| snapshot.settings.default_plan.clone());
+    let id: Box<str> = match (need, caller.plan()) {
+        (PlanNeed::Exempt, _) | (PlanNeed::Optional, None) => return Ok(None),
+        (_, Some(id)) => id.into(),
+        (PlanNeed::Required(own), None) => match default(own) {
+            Some(id) => id,
+            None => return Err(refused("a plan is required here, and there is no default".to_owned())),
+        },
+    };
+    match snapshot.plans.get(&id) {
+        Some(plan) => Ok(Some(plan)),
+        None => Err(refused(format!("there is no plan {id}"))),
+    }
+}
+
+impl Want {
+    /// Acts on what is held of this limit.
+    fn with<T>(&self, now: Timestamp, act: impl FnOnce(&mut Holding, u64) -> T) -> T {
+        let mut holdings = self.account.lock();
+        act(holdings.entry(name_of(&self.rule)).or_default(), self.rule.window.index(now))
+    }
+
+    /// Notes that a request came, and by which number it is counted.
+    pub(super) fn request(&self, now: Timestamp) {
+        self.with(now, |holding, _| {
+            holding.lease.request(now);
+            holding.rule = Some(self.rule.clone());
+        });
+    }
+
+    /// Whether there is enough without asking anybody.
+    pub(super) fn is_met(&self, now: Timestamp) -> bool {
+        self.with(now, |holding, index| holding.lease.credit(index) + holding.allowed >= self.permits)
+    }
+
+    /// Whether the last permit is being spent.
+    pub(super) fn is_spent(&self, now: Timestamp) -> bool {
+        self.with(now, |holding, index| holding.lease.credit(index) == 0 && holding.lease.denied(index, now).is_none())
+    }
+
+    /// Until when the counter's own word is that there is nothing left.
+    pub(super) fn denied(&self, now: Timestamp) -> Option<Timestamp> {
+        self.with(now, |holding, index| holding.lease.denied(index, now))
+    }
+
+    /// How much everybody together has left, as far as this environment knows.
+    pub(super) fn remaining(&self, now: Timestamp) -> u64 {
+        self.with(now, |holding, index| match holding.lease.denied(index, now) {
+            Some(_) => holding.lease.credit(index),
+            None => holding.lease.remaining(&self.rule, index),
+        })
+    }
+
+    /// Allows the request under way without permits, if the limit says so and has not allowed too many in this window.
+    pub(super) fn allow_unpaid(&self, now: Timestamp) -> bool {
+        self.with(now, |holding, index| {
+            let used = if holding.unpaid.0 == index { holding.unpaid.1 } else { 0 };
+            let may = !self.refuses_when_unavailable && used + self.permits <= self.rule.limit / UNPAID_PART;
+            holding.allowed = if may { self.permits } else { 0 };
+            may
+        })
+    }
+}

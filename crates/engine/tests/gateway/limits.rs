@@ -1,0 +1,291 @@
+//! Limits: exact over all environments, almost free, and honest about what is left.
+
+use std::{net::IpAddr, time::Duration};
+
+use faregate_engine::{gateway::Peer, ports::StoreError};
+use serde_json::{Value, json};
+
+use super::support::{Answer, Harness, KEY, forwarding, request};
+
+/// A route `r` with these fields, and plans.
+fn document(fields: Value, plans: Value) -> Value {
+    let mut document = forwarding(fields);
+    document["plans"] = plans;
+    document
+}
+
+fn daily(limit: u64) -> Value {
+    json!([{"id": "gold", "limits": [{"id": "daily", "limit": limit, "per": "day"}]}])
+}
+
+async fn call(harness: &Harness, key: &str) -> Answer {
+    harness.send(request("GET", "https://h/", &[("x-api-key", key)])).await
+}
+
+async fn from(harness: &Harness, address: &str, headers: &[(&str, &str)]) -> u16 {
+    let peer = Peer { address: Some(address.parse::<IpAddr>().expect("an address")), ..Peer::default() };
+    harness.take(Ok(request("GET", "https://h/", headers)), peer).await.status
+}
+
+#[tokio::test]
+async fn a_quota_is_a_consumers_whatever_key_it_uses_and_begins_anew_each_day() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(3))).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    harness.key("another", json!({"consumer": "acme", "plan": "gold"}));
+    harness.key("other", json!({"consumer": "globex", "plan": "gold"}));
+    for (key, left) in [(KEY, 2), ("another", 1), (KEY, 0)] {
+        let answer = call(&harness, key).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("ratelimit-policy"), Some("\"daily\";q=3;w=86400"));
+        assert_eq!(answer.header("ratelimit"), Some(&*format!("\"daily\";r={left};t=57600")));
+    }
+    let answer = call(&harness, "another").await;
+    assert_eq!(
+        (answer.status, answer.code().as_str(), answer.header("retry-after")),
+        (429, "quota_exhausted", Some("57600"))
+    );
+    assert_eq!((&answer.json()["limit"], answer.header("ratelimit")), (&json!("daily"), Some("\"daily\";r=0;t=57600")));
+    assert_eq!(harness.outbound.requests().len(), 3);
+    assert_eq!(harness.outbound.requests()[0].headers["x-faregate-plan"], "gold");
+    assert_eq!(call(&harness, "other").await.status, 200);
+    harness.clock.advance(Duration::from_secs(57_600));
+    assert_eq!(call(&harness, KEY).await.status, 200);
+}
+
+#[tokio::test]
+async fn two_environments_never_pass_a_limit_together() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(100))).await;
+    let second = harness.second();
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    let mut admitted = 0;
+    for _ in 0..200 {
+        for environment in [&harness.gateway, &second] {
+            let answer = harness.through(environment, request("GET", "https://h/", &[("x-api-key", KEY)])).await;
+            admitted += u32::from(answer.status == 200);
+        }
+        harness.clock.advance(Duration::from_millis(50));
+    }
+    assert_eq!(admitted, 100);
+    let name = &harness.counters.names()[0];
+    assert_eq!(name, "plan|c#acme");
+}
+
+#[tokio::test]
+async fn a_busy_key_costs_a_hundredth_of_a_write() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(1_000_000))).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    for _ in 0..2000 {
+        assert_eq!(call(&harness, KEY).await.status, 200);
+        harness.clock.advance(Duration::from_millis(100));
+    }
+    let writes = harness.counters.faults.operations().len();
+    assert!(writes <= 32, "{writes} calls for 2,000 requests");
+}
+
+#[tokio::test]
+async fn all_limits_or_none_are_deducted_and_the_longest_wait_is_told() {
+    let fields = json!({"authenticate": "api_key", "limits": [
+        "plan",
+        {"id": "hourly", "limit": 5, "per": "hour"},
+        {"id": "minutely", "limit": 2, "per": "minute"},
+    ]});
+    let harness = Harness::new(document(fields, daily(4))).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(call(&harness, KEY).await.status);
+    }
+    assert_eq!(statuses, [200, 200, 429, 429]);
+    let answer = call(&harness, KEY).await;
+    assert_eq!((answer.code().as_str(), &answer.json()["limit"]), ("rate_limited", &json!("minutely")));
+    let told = answer.header("ratelimit").expect("a header");
+    assert!(told.starts_with("\"minutely\";r=0"), "{told}");
+    // What was refused took nothing from the others.
+    harness.clock.advance(Duration::from_secs(60));
+    assert_eq!([call(&harness, KEY).await.status, call(&harness, KEY).await.status], [200, 200]);
+    harness.clock.advance(Duration::from_secs(60));
+    assert_eq!(call(&harness, KEY).await.json()["limit"], "daily");
+    assert_eq!(harness.outbound.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn plans_count_are_required_defaulted_exempt_and_never_unknown() {
+    let plans = || {
+        json!([
+            {"id": "gold", "limits": [{"id": "daily", "limit": 1000, "per": "day"}]},
+            {"id": "free", "limits": [{"id": "daily", "limit": 10, "per": "day"}]},
+        ])
+    };
+    let (gold, none, lost) =
+        (json!({"consumer": "a", "plan": "gold"}), json!({"consumer": "b"}), json!({"consumer": "c", "plan": "lost"}));
+    for (limits, default, item, expected) in [
+        (json!([]), None, &gold, Ok(Some("q=1000"))),
+        (json!([]), None, &none, Ok(None)),
+        (json!([]), Some("free"), &none, Ok(None)),
+        (json!([]), None, &lost, Err("access_denied")),
+        (json!(["plan"]), None, &gold, Ok(Some("q=1000"))),
+        (json!(["plan"]), None, &none, Err("access_denied")),
+        (json!(["plan"]), Some("free"), &none, Ok(Some("q=10;"))),
+        (json!([{"plan": {"default": "free"}}]), None, &none, Ok(Some("q=10;"))),
+        (json!([{"plan": {"default": "free"}}]), None, &gold, Ok(Some("q=1000"))),
+        (json!([{"plan": "none"}]), Some("free"), &gold, Ok(None)),
+        (json!([{"plan": "none"}]), None, &lost, Ok(None)),
+    ] {
+        let mut document = document(json!({"authenticate": "api_key", "limits": limits}), plans());
+        if let Some(default) = default {
+            document["settings"] = json!({"default_plan": default});
+        }
+        let harness = Harness::new(document).await;
+        harness.key(KEY, item.clone());
+        let answer = call(&harness, KEY).await;
+        let what = format!("{limits} {default:?} {item}");
+        match expected {
+            Err(code) => assert_eq!((answer.status, answer.code().as_str()), (403, code), "{what}"),
+            Ok(policy) => {
+                assert_eq!(answer.status, 200, "{what}");
+                let told = answer.header("ratelimit-policy");
+                assert_eq!(told.is_some(), policy.is_some(), "{what}");
+                assert!(told.unwrap_or_default().contains(policy.unwrap_or_default()), "{what} {told:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_overrides_its_plan_and_a_new_number_keeps_what_was_used() {
+    let fields = || json!({"authenticate": "api_key"});
+    let harness = Harness::new(document(fields(), daily(2))).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold", "limits": [{"id": "daily", "limit": 3}]}));
+    for status in [200, 200, 200, 429] {
+        assert_eq!(call(&harness, KEY).await.status, status);
+    }
+    harness.key("plain", json!({"consumer": "globex", "plan": "gold"}));
+    for status in [200, 200, 429] {
+        assert_eq!(call(&harness, "plain").await.status, status);
+    }
+    harness.publish(document(fields(), daily(5))).await;
+    harness.clock.advance(Duration::from_secs(61));
+    for status in [200, 200, 200, 429] {
+        assert_eq!(call(&harness, "plain").await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn scopes_are_addresses_headers_claims_and_combinations() {
+    let by = |by: Value| document(json!({"limits": [{"id": "x", "limit": 1, "per": "day", "by": by}]}), json!([]));
+    let harness = Harness::new(by(json!("consumer"))).await;
+    // Nobody is known: addresses count, those of one IPv6 network together.
+    for (address, status) in [
+        ("192.0.2.1", 200),
+        ("192.0.2.2", 200),
+        ("192.0.2.1", 429),
+        ("2001:db8::1", 200),
+        ("2001:db8::2", 429),
+        ("2001:db8:0:1::1", 200),
+        ("::ffff:192.0.2.1", 429),
+    ] {
+        assert_eq!(from(&harness, address, &[]).await, status, "{address}");
+    }
+    let harness = Harness::new(by(json!({"header": "x-tenant"}))).await;
+    let long = "t".repeat(3000);
+    for (value, status) in [(&*long, 200), ("", 200), ("a", 200), (&*long, 429), ("", 429), ("a", 429)] {
+        assert_eq!(from(&harness, "192.0.2.1", &[("x-tenant", value)]).await, status);
+    }
+    assert_eq!([from(&harness, "192.0.2.1", &[]).await, from(&harness, "192.0.2.2", &[]).await], [200, 429]);
+    assert!(harness.counters.names().iter().all(|name| name.len() < 100), "{:?}", harness.counters.names());
+    let harness = Harness::new(by(json!(["ip", {"header": "x-tenant"}]))).await;
+    for (address, tenant, status) in
+        [("192.0.2.1", "a", 200), ("192.0.2.1", "b", 200), ("192.0.2.2", "a", 200), ("192.0.2.1", "a", 429)]
+    {
+        assert_eq!(from(&harness, address, &[("x-tenant", tenant)]).await, status);
+    }
+    let harness = Harness::new(by(json!("route"))).await;
+    assert_eq!([from(&harness, "192.0.2.1", &[]).await, from(&harness, "192.0.2.2", &[]).await], [200, 429]);
+}
+
+#[tokio::test]
+async fn a_request_takes_what_it_says_within_bounds_and_only_by_counted_methods() {
+    let permits = json!({"header": "x-cost", "min": 2, "max": 50});
+    let fields = json!({"limits": [{"id": "x", "limit": 100, "per": "day", "by": "route", "permits": permits, "methods": ["POST"]}]});
+    let harness = Harness::new(document(fields, json!([]))).await;
+    let left = async |method: &str, headers: &[(&str, &str)]| {
+        let answer = harness.send(request(method, "https://h/", headers)).await;
+        answer.header("ratelimit").map(|told| told.split(['=', ';']).nth(2).expect("r").to_owned())
+    };
+    assert_eq!(left("GET", &[]).await, None);
+    for (cost, expected) in [("7", "93"), ("0", "91"), ("1000", "41"), ("x", "39")] {
+        assert_eq!(left("POST", &[("x-cost", cost)]).await.as_deref(), Some(expected), "{cost}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_refuses_or_admits_a_tenth_and_throttling_always_refuses() {
+    let limit = |more: Value| {
+        let mut limit = json!({"id": "x", "limit": 50, "per": "hour", "by": "route"});
+        for (name, value) in more.as_object().expect("fields") {
+            limit[name] = value.clone();
+        }
+        document(json!({"limits": [limit]}), json!([]))
+    };
+    let get = || request("GET", "https://h/", &[]);
+    let harness = Harness::new(limit(json!({}))).await;
+    harness.counters.faults.set_down(true);
+    let answer = harness.send(get()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"));
+    harness.counters.faults.set_down(false);
+    assert_eq!(harness.send(get()).await.status, 200);
+
+    let harness = Harness::new(limit(json!({"on_unavailable": "allow"}))).await;
+    harness.counters.faults.set_down(true);
+    let mut admitted = 0;
+    for _ in 0..20 {
+        admitted += u32::from(harness.send(get()).await.status == 200);
+    }
+    assert_eq!(admitted, 5);
+    harness.counters.faults.set_failing(Some(StoreError::Throttled("ProvisionedThroughputExceededException".into())));
+    harness.clock.advance(Duration::from_secs(3600));
+    let answer = harness.send(get()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (429, "rate_limited"));
+    assert_eq!(harness.outbound.requests().len(), 5);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_grants_nothing_and_held_permits_go_on() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(1_000_000))).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    for _ in 0..200 {
+        assert_eq!(call(&harness, KEY).await.status, 200);
+        harness.clock.advance(Duration::from_millis(100));
+    }
+    harness.counters.faults.set_down(true);
+    let mut served = 0;
+    while call(&harness, KEY).await.status == 200 {
+        served += 1;
+        harness.clock.advance(Duration::from_millis(100));
+    }
+    assert!(served >= 5, "{served} from what was held");
+}
+
+#[tokio::test]
+async fn an_environment_that_ends_gives_back_what_it_holds() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(1_000_000))).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    for _ in 0..30 {
+        call(&harness, KEY).await;
+        harness.clock.advance(Duration::from_millis(100));
+    }
+    let granted = || {
+        let counter = harness.counters.counter("plan|c#acme").expect("a counter");
+        counter.slots.values().next().map(|slot| (slot.granted, slot.settled)).expect("a slot")
+    };
+    assert!(granted().0 > 30, "{:?}", granted());
+    harness.gateway.leave().await;
+    assert_eq!(granted(), (30, 30));
+}
+
+#[tokio::test]
+async fn a_route_without_limits_says_and_asks_nothing() {
+    let harness = Harness::new(forwarding(json!({}))).await;
+    let answer = harness.get("https://h/").await;
+    assert!(!answer.headers.contains_key("ratelimit") && harness.counters.faults.operations().is_empty());
+}

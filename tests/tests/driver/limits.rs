@@ -1,0 +1,140 @@
+//! One limit over many environments, each a process of its own: never passed, whatever dies or is lost.
+
+use bytes::Bytes;
+use faregate_core::api_key::KeyHash;
+use faregate_engine::ports::KeyAdmin;
+use faregate_tests::{Backend, Stack};
+use futures_util::{StreamExt, stream};
+use http::Request;
+use serde_json::{Value, json};
+
+use super::support::{document, get, request};
+
+const ENVIRONMENTS: usize = 8;
+
+fn with_key(key: &str) -> Request<Bytes> {
+    request("GET", "/").header("x-api-key", key).body(Bytes::new()).expect("a request")
+}
+
+/// A plan `gold` with one limit, and a key on it, before eight environments.
+async fn stack(backend: &Backend, limit: &Value) -> Stack {
+    let mut document = document(backend, &json!({"authenticate": "api_key"}));
+    document["plans"] = json!([{"id": "gold", "limits": [limit]}]);
+    let stack = Stack::start_with(&document, |driver| driver.environments(ENVIRONMENTS)).await.expect("a stack");
+    let item = json!({"key_hash": KeyHash::of(b"secret").as_str(), "consumer": "acme", "plan": "gold"});
+    assert!(stack.stores().keys().create(item.as_object().cloned().expect("an item")).await.expect("a table"));
+    stack
+}
+
+/// Sends requests, sixteen at a time; how many were admitted and how many refused. What fails with its environment is
+/// neither.
+async fn send(stack: &Stack, requests: usize) -> (usize, usize) {
+    let statuses = stream::iter(0..requests).map(|_| stack.send(with_key("secret"))).buffer_unordered(16);
+    let statuses: Vec<u16> =
+        statuses.filter_map(|answer| async move { Some(answer.ok()?.status.as_u16()) }).collect().await;
+    let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
+    (count(200), count(429))
+}
+
+/// What the counter says: permits granted, and permits that were really spent.
+async fn counted(stack: &Stack) -> (u64, u64) {
+    let table = &stack.stores().tables().usage;
+    let scanned = stack.stores().dynamodb().call("Scan", &json!({"TableName": table})).await.expect("a table");
+    let item = &scanned["Items"].as_array().expect("items")[0];
+    let number = |suffix: &str| {
+        let attributes = item.as_object().expect("an item").iter();
+        let mut numbers = attributes.filter(|(name, _)| name.starts_with("daily.") && name.ends_with(suffix));
+        let (_, value) = numbers.next().expect("a slot");
+        value["N"].as_str().expect("a number").parse::<u64>().expect("a number")
+    };
+    (number("u"), number("s"))
+}
+
+#[tokio::test]
+async fn eight_environments_admit_a_days_limit_almost_wholly_and_never_more() {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let stack = stack(&backend, &json!({"id": "daily", "limit": 5000, "per": "day"})).await;
+    let (admitted, refused) = send(&stack, 20_000).await;
+    assert_eq!(admitted + refused, 20_000);
+    assert!((4950..=5000).contains(&admitted), "{admitted} admitted");
+    let answer = stack.send(with_key("secret")).await.expect("an answer");
+    assert_eq!(answer.status.as_u16(), 429);
+    let problem: Value = answer.json().expect("a problem");
+    assert_eq!((&problem["code"], &problem["limit"]), (&json!("quota_exhausted"), &json!("daily")));
+    assert!(answer.header("retry-after").is_some());
+    assert!(answer.header("ratelimit").expect("a header").starts_with("\"daily\";r=0;t="));
+    assert!(counted(&stack).await.0 >= 5000);
+}
+
+#[tokio::test]
+async fn environments_that_are_killed_take_permits_with_them_and_bring_none() {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let stack = stack(&backend, &json!({"id": "daily", "limit": 2000, "per": "day"})).await;
+    let (before, _) = send(&stack, 1000).await;
+    for index in 0..ENVIRONMENTS / 2 {
+        stack.driver().kill(index).await.expect("killed");
+    }
+    let (after, _) = send(&stack, 4000).await;
+    assert!(before + after <= 2000, "{before} and {after}");
+    assert!(before + after >= 1000, "{before} and {after}");
+}
+
+#[tokio::test]
+async fn an_environment_that_is_told_to_end_gives_back_what_it_holds() {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let stack = stack(&backend, &json!({"id": "daily", "limit": 1_000_000, "per": "day"})).await;
+    let (admitted, _) = send(&stack, 500).await;
+    assert_eq!(admitted, 500);
+    stack.driver().wait_until_idle().await.expect("idle");
+    assert!(counted(&stack).await.0 > 500);
+    let stopped = stack.driver().shutdown().await;
+    assert!(stopped.iter().all(|stopped| stopped.status.is_some_and(|status| status.success())), "{stopped:?}");
+    assert_eq!(counted(&stack).await, (500, 500));
+}
+
+#[tokio::test]
+async fn while_dynamodb_is_stopped_quotas_refuse_and_others_admit_a_part() {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let limit = |id: &str, more: Value| {
+        let mut limit = json!({"id": id, "limit": 100, "per": "day", "by": "route"});
+        for (name, value) in more.as_object().expect("fields") {
+            limit[name] = value.clone();
+        }
+        json!({"id": id, "match": [{"path": format!("/{id}")}], "authenticate": "anonymous", "limits": [limit],
+               "forward": {"backend": "b"}})
+    };
+    let mut document = document(&backend, &json!({"match": [{"path": "/open"}]}));
+    let routes = document["routes"].as_array_mut().expect("routes");
+    routes.extend([limit("refuses", json!({})), limit("allows", json!({"on_unavailable": "allow"}))]);
+    let mut stack = Stack::start(&document).await.expect("a stack");
+    assert_eq!(stack.send(get("/open")).await.expect("an answer").status.as_u16(), 200);
+    stack.stores_mut().dynamodb_mut().stop().await;
+    let mut statuses = Vec::new();
+    for _ in 0..15 {
+        statuses.push(stack.send(get("/allows")).await.expect("an answer").status.as_u16());
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 10, "{statuses:?}");
+    let refused = stack.send(get("/refuses")).await.expect("an answer");
+    assert_eq!(refused.status.as_u16(), 503);
+    assert_eq!(refused.json::<Value>().expect("a problem")["code"], "dependency_unavailable");
+    stack.stores_mut().dynamodb_mut().restart().await.expect("a restart");
+    assert_eq!(stack.send(get("/refuses")).await.expect("an answer").status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn values_of_a_header_limit_are_counted_whatever_their_length() {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let limit = json!({"id": "x", "limit": 2, "per": "day", "by": {"header": "x-tenant"}});
+    let stack = Stack::start(&document(&backend, &json!({"limits": [limit]}))).await.expect("a stack");
+    let long = "t".repeat(3000);
+    for value in [Some(&*long), Some(""), None] {
+        for status in [200, 200, 429] {
+            let mut sent = request("GET", "/");
+            if let Some(value) = value {
+                sent = sent.header("x-tenant", value);
+            }
+            let answer = stack.send(sent.body(Bytes::new()).expect("a request")).await.expect("an answer");
+            assert_eq!(answer.status.as_u16(), status, "{:?}", value.map(str::len));
+        }
+    }
+}
