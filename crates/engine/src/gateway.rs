@@ -11,6 +11,8 @@ mod fetch;
 mod forward;
 mod key_cache;
 mod limit;
+mod miss_budget;
+mod network;
 mod problems;
 mod recorder;
 mod route;

@@ -1,6 +1,6 @@
 //! API keys in memory, for a bounded time and in bounded space.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use faregate_core::{
     api_key::{KeyHash, KeyItem},
@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     Ports,
     bounded::{Bounded, is_within},
+    miss_budget::MissBudget,
 };
 use crate::ports::{Clock, KeyStore, Metric, StoreError, Telemetry};
 
@@ -33,6 +34,8 @@ pub(super) enum KeyError {
     Refused(String),
     /// The store does not say.
     Store(StoreError),
+    /// Too many unknown keys were looked up already.
+    Budget,
 }
 
 /// Looks keys up. Hits and misses have a cache each, so that a flood of wrong keys evicts no right one.
@@ -42,6 +45,7 @@ pub(super) struct KeyCache {
     telemetry: Arc<dyn Telemetry>,
     hits: Bounded<KeyHash, (Timestamp, Arc<KeyItem>)>,
     misses: Bounded<KeyHash, (Timestamp, Arc<str>)>,
+    budget: MissBudget,
 }
 
 impl KeyCache {
@@ -52,11 +56,12 @@ impl KeyCache {
             telemetry: Arc::clone(&ports.telemetry),
             hits: Bounded::new(KEYS_MAX, ITEM_BYTES_MAX),
             misses: Bounded::new(KEYS_MAX, MISS_BYTES_MAX),
+            budget: MissBudget::new(),
         }
     }
 
     /// The item of a key that works now.
-    pub(super) async fn get(&self, hash: &KeyHash) -> Result<Arc<KeyItem>, KeyError> {
+    pub(super) async fn get(&self, hash: &KeyHash, address: Option<IpAddr>) -> Result<Arc<KeyItem>, KeyError> {
         let now = self.clock.now();
         if let Some(item) = self.hit(hash, now) {
             return usable(item, now);
@@ -64,8 +69,14 @@ impl KeyCache {
         if let Some(cause) = self.miss(hash, now) {
             return Err(KeyError::Refused(cause.to_string()));
         }
+        if !self.budget.allows(address, now) {
+            return Err(KeyError::Budget);
+        }
         let attributes = self.store.get(hash).await.map_err(KeyError::Store)?;
-        let Some(attributes) = attributes else { return Err(self.remember_miss(hash, now, "unknown")) };
+        let Some(attributes) = attributes else {
+            self.budget.missed(address, now);
+            return Err(self.remember_miss(hash, now, "unknown"));
+        };
         match KeyItem::decode(attributes) {
             Ok(item) => {
                 let item = Arc::new(item);

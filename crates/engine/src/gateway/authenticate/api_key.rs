@@ -30,13 +30,14 @@ pub(super) async fn verify(
     }
     screen(&key).map_err(|error| invalid(&error.to_string()))?;
     let hash = KeyHash::of(&key);
-    match keys.get(&hash).await {
+    match keys.get(&hash, presented.client.address).await {
         Ok(item) => {
             let headers = forwarded(policy, &item);
             Ok(Some(Proof { evidence: Evidence::Key { item, hash }, headers }))
         }
         Err(KeyError::Refused(cause)) => Err(invalid(&format!("key {}: {cause}", hash.short()))),
         Err(KeyError::Store(error)) => Err(unavailable(error.to_string())),
+        Err(KeyError::Budget) => Err(unavailable("too many unknown API keys were looked up")),
     }
 }
 

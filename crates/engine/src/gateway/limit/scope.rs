@@ -1,12 +1,13 @@
 //! Whose requests are counted together.
 
-use std::net::IpAddr;
-
 use faregate_core::policy::limit::{LimitPolicy, PartPolicy};
 use sha2::{Digest, Sha256};
 
 use super::Asked;
-use crate::gateway::caller::{Caller, Evidence};
+use crate::gateway::{
+    caller::{Caller, Evidence},
+    network::network,
+};
 
 /// The name of a scope within its owner's counters.
 pub(super) struct Scope {
@@ -53,16 +54,9 @@ fn consumer(asked: Asked<'_>, caller: &Caller) -> String {
     caller.consumer().map_or_else(|| address(asked), |consumer| format!("c#{consumer}"))
 }
 
-/// The address; of IPv6 its /64, which one customer of a provider has for itself.
+/// The address.
 fn address(asked: Asked<'_>) -> String {
-    match asked.client.address.map(|address| address.to_canonical()) {
-        Some(IpAddr::V4(address)) => format!("ip#{address}"),
-        Some(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("ip#{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        None => "ip#unknown".to_owned(),
-    }
+    format!("ip#{}", network(asked.client.address))
 }
 
 /// Values of any length as a text of a fixed one; none at all is one value for everybody.
