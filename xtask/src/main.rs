@@ -1,4 +1,4 @@
-//! The project's own commands, run with `cargo xtask …`: the local stack, every check, and release builds.
+//! The project's own commands, run with `cargo xtask …`: the local stack, every check, measurements and release builds.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -6,6 +6,7 @@
     reason = "a program for the terminal and a composition root: it prints, and reads the environment and the clock"
 )]
 
+mod bench;
 mod build;
 mod check;
 mod dev;
@@ -34,6 +35,8 @@ enum Command {
     Dev(dev::DevArguments),
     /// Checks everything: format, lints, tests, walls, template.
     Test(check::TestArguments),
+    /// Measures; each figure beside what it is to be compared with.
+    Bench(bench::BenchArguments),
     /// Builds the functions for Lambda and compares their size with the budget.
     Build,
     /// Runs a program that ends when the one that started this ends.
@@ -63,6 +66,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         match command {
             Command::Dev(arguments) => dev::run(&arguments, &workspace).await,
             Command::Test(arguments) => check::run(&arguments, &workspace).await,
+            Command::Bench(arguments) => bench::run(&arguments, &workspace).await,
             Command::Build => build::run(&workspace).await,
             Command::Guard(_) => Ok(()),
         }
