@@ -206,31 +206,32 @@ impl Fleet<'_> {
         self.environments[number].lease.request(at(now));
         let mut waited = 0.0;
         let lease = &self.environments[number].lease;
-        if lease.credit(index) == 0 {
-            if lease.denied(index, at(now)).is_some() {
+        if lease.credit(&self.rule, index) == 0 {
+            if lease.denied(&self.rule, index, at(now)).is_some() {
                 return (false, 0.0);
             }
-            waited = self.acquire(number, now);
+            waited = self.acquire(number, now, 1);
         }
         let allows = matches!(self.case.trouble, Trouble::Outage { allow: true }) && self.is_out(now);
         let environment = &mut self.environments[number];
-        if !environment.lease.spend(index, 1) {
+        if !environment.lease.spend(&self.rule, index, 1) {
             let may = allows && environment.unpaid < self.rule.limit / 10;
             environment.unpaid += u64::from(may);
             return (may, waited);
         }
-        if environment.lease.credit(index) == 0 {
+        if environment.lease.credit(&self.rule, index) == 0 {
             // Beside the backend call, which takes longer than nearly every answer.
-            self.acquire(number, now + waited);
+            self.acquire(number, now + waited, 0);
         }
         (true, waited)
     }
 
     /// Asks the counter as the gateway does; how long that takes.
-    fn acquire(&mut self, number: usize, now: f64) -> f64 {
+    fn acquire(&mut self, number: usize, now: f64, needed: u64) -> f64 {
         let random = self.random.part();
         let service = Duration::from_secs_f64(SERVICE);
-        let mut take = self.environments[number].lease.take(&self.rule, 1, at(now), service, random);
+        let take = self.environments[number].lease.take(&self.rule, needed, at(now), service, random);
+        let Some(mut take) = take else { return 0.0 };
         if let Way::Fixed(block) = self.case.way {
             take.block = block;
         }
@@ -254,7 +255,7 @@ impl Fleet<'_> {
             let lease = &mut self.environments[number].lease;
             match granted {
                 Some(granted) => {
-                    lease.taken(&take, granted[0], at(now + waited));
+                    lease.taken(&self.rule, &take, granted[0], at(now + waited));
                     return waited;
                 }
                 None => match take.obstacle(&self.store.counter) {
@@ -280,7 +281,9 @@ impl Fleet<'_> {
             return (false, waited);
         }
         let index = self.rule.window.index(at(now));
-        let mut take = Lease::default().take(&self.rule, 1, at(now), Duration::ZERO, 0.0);
+        let take = Lease::default().take(&self.rule, 1, at(now), Duration::ZERO, 0.0);
+        let Some(mut take) = take else { return (false, 0.0) };
+        take.block = 1;
         take.resets = take.obstacle(&self.store.counter) == Some(Obstacle::OlderWindow);
         let granted = self.store.counter.take(std::slice::from_ref(&take)).is_some();
         if !granted {

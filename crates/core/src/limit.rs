@@ -2,7 +2,7 @@
 //!
 //! An environment takes a block of permits from a limit's counter with one conditional write, spends them in memory, and
 //! takes the next block while the last permit is being served. [`Lease`] says how many to ask for, [`Counter`] what the
-//! write does. No document can name a limit yet.
+//! write does.
 
 mod counter;
 mod lease;

@@ -4,7 +4,7 @@ mod compile;
 mod identity;
 mod limits;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use url::Url;
@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub issuers: Box<[Arc<IssuerPolicy>]>,
     /// The plans, by id.
     pub plans: BTreeMap<Box<str>, PlanPolicy>,
+    /// The longest window of any plan: so long a counter of plans is needed.
+    pub longest_plan_window: Duration,
     /// The backends.
     pub backends: Box<[BackendPolicy]>,
     /// The routes that are enabled.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::{jwt::is_scope, time::Timestamp};
+use crate::{jwt::is_scope, policy::limit::LIMIT_MAX, time::Timestamp};
 
 /// What an API key proves, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl KeyItem {
             scopes: boxed(attributes.scopes),
             groups: boxed(attributes.groups),
             plan: attributes.plan.map(Into::into),
-            limits: attributes.limits.into_iter().map(|limit| (limit.id.into(), limit.limit)).collect(),
+            limits: attributes.limits.into_iter().map(|limit| (limit.id.into(), limit.limit.min(LIMIT_MAX))).collect(),
             metadata: attributes.metadata,
         })
     }

@@ -24,8 +24,9 @@ const FIRST_BLOCK_PART: u64 = 100_000;
 const DENIED_FIRST: Duration = Duration::from_millis(500);
 /// The part of a window, as a divisor, that a refusal counts at most: 2 %.
 const DENIED_PART: u32 = 50;
-/// How many mean gaps of silence make a key idle.
+/// How many mean gaps of silence make a key idle, and how many seconds do whatever its pace was.
 const IDLE_GAPS: f64 = 4.0;
+const IDLE_SECONDS_MAX: f64 = 60.0;
 
 /// A limit as a lease needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,16 @@ pub struct Lease {
     pace: Pace,
     last_block: u64,
     denials: u32,
-    denied_until: Option<(u64, Timestamp)>,
+    denied: Option<Denied>,
+}
+
+/// The counter's word that nothing is left.
+#[derive(Clone, Copy, Debug)]
+struct Denied {
+    index: u64,
+    /// Of a limit with this number; of a higher one there may be something left.
+    limit: u64,
+    until: Timestamp,
 }
 
 /// Permits of one window.
@@ -55,7 +65,7 @@ struct Held {
     credit: u64,
     /// Spent, and not yet told.
     unsettled: u64,
-    /// What the counter had granted to everybody when this environment last wrote.
+    /// What the counter had granted to everybody when this environment last wrote; at most the limit of then.
     granted: u64,
     fleet: Fleet,
 }
@@ -66,10 +76,12 @@ impl Lease {
         self.pace.request(now);
     }
 
-    /// Permits that can be spent in this window without asking anybody.
+    /// Permits that can be spent in this window without asking anybody: no more than the rule's number leaves, which may
+    /// be a lower one than that under which they were taken.
     #[must_use]
-    pub fn credit(&self, index: u64) -> u64 {
-        self.held.as_ref().filter(|held| held.index == index).map_or(0, |held| held.credit)
+    pub fn credit(&self, rule: &Rule, index: u64) -> u64 {
+        let held = self.held.as_ref().filter(|held| held.index == index);
+        held.map_or(0, |held| held.credit.min(rule.limit.saturating_sub(held.granted.saturating_sub(held.credit))))
     }
 
     /// How many permits everybody together has left in this window, as far as this environment knows: its own credit,
@@ -77,15 +89,16 @@ impl Lease {
     #[must_use]
     pub fn remaining(&self, rule: &Rule, index: u64) -> u64 {
         match self.held.as_ref().filter(|held| held.index == index) {
-            Some(held) => rule.limit.saturating_sub(held.granted) + held.credit,
+            Some(held) => rule.limit.saturating_sub(held.granted) + self.credit(rule, index),
             None => rule.limit,
         }
     }
 
     /// Spends permits of the window; `false`, and nothing is spent, where there are not as many.
-    pub fn spend(&mut self, index: u64, permits: u64) -> bool {
+    pub fn spend(&mut self, rule: &Rule, index: u64, permits: u64) -> bool {
+        let has_enough = self.credit(rule, index) >= permits;
         match &mut self.held {
-            Some(held) if held.index == index && held.credit >= permits => {
+            Some(held) if has_enough && held.index == index => {
                 held.credit -= permits;
                 held.unsettled += permits;
                 true
@@ -103,32 +116,43 @@ impl Lease {
 
     /// Whether less than half of a block is left.
     #[must_use]
-    pub fn is_low(&self, index: u64) -> bool {
-        self.credit(index) * 2 < self.last_block
+    pub fn is_low(&self, rule: &Rule, index: u64) -> bool {
+        self.credit(rule, index) * 2 < self.last_block
     }
 
-    /// Whether the counter said in this window that nothing is left, even if that no longer counts.
+    /// Whether the counter said in this window that nothing is left, even if that no longer counts, of a limit with at
+    /// least this number.
     #[must_use]
-    pub fn was_denied(&self, index: u64) -> bool {
-        self.denials > 0 && self.denied_until.is_some_and(|(denied, _)| denied == index)
+    pub fn was_denied(&self, rule: &Rule, index: u64) -> bool {
+        self.denied.is_some_and(|denied| denied.index == index && rule.limit <= denied.limit)
     }
 
     /// Until when the counter's own word is that nothing is left in this window.
     #[must_use]
-    pub fn denied(&self, index: u64, now: Timestamp) -> Option<Timestamp> {
-        self.denied_until.filter(|(denied, until)| *denied == index && now < *until).map(|(_, until)| until)
+    pub fn denied(&self, rule: &Rule, index: u64, now: Timestamp) -> Option<Timestamp> {
+        self.denied.filter(|denied| self.was_denied(rule, index) && now < denied.until).map(|denied| denied.until)
     }
 
-    /// A take that brings at least `needed` permits if the counter has them. `service` is how long a request takes
-    /// here, `random` uniform in 0..1.
-    pub fn take(&mut self, rule: &Rule, needed: u64, now: Timestamp, service: Duration, random: f64) -> Take {
+    /// A take that brings at least `needed` permits if the counter has them; `None` where none is needed and the key is
+    /// not worth any. `service` is how long a request takes here, `random` uniform in 0..1.
+    pub fn take(&mut self, rule: &Rule, needed: u64, now: Timestamp, service: Duration, random: f64) -> Option<Take> {
         let index = rule.window.index(now);
         let block = self.block(rule, needed, now, service, random);
+        if block == 0 {
+            return None;
+        }
         let held = self.held.as_mut().filter(|held| held.index == index);
         // Told once, whatever becomes of it: a count that is told twice would be too high.
         let settled = held.map_or(0, |held| std::mem::take(&mut held.unsettled));
         let slot = SlotName::of(&rule.id, rule.window, index);
-        Take { slot, index, limit: rule.limit, block, settled, resets: false }
+        Some(Take { slot, index, limit: rule.limit, block, settled, resets: false })
+    }
+
+    /// A take was certainly not made: what it told is still to be told.
+    pub fn not_taken(&mut self, take: &Take) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.index == take.index) {
+            held.unsettled += take.settled;
+        }
     }
 
     /// How many permits to ask for.
@@ -137,7 +161,7 @@ impl Lease {
         let held = self.held.as_ref().filter(|held| held.index == index);
         let own = self.pace.rate(now, service);
         let largest = match (self.last_block, held) {
-            (0, _) | (_, None) => (rule.limit / FIRST_BLOCK_PART).max(1),
+            (0, _) | (_, None) => return (rule.limit / FIRST_BLOCK_PART).max(1).max(needed),
             (last, Some(_)) => last.saturating_mul(GROWTH_MAX),
         };
         let wanted = match held {
@@ -154,12 +178,15 @@ impl Lease {
         };
         // Rounded up as often as its fraction says, so that the mean is right.
         let rounded = (wanted + random).floor().max(0.0) as u64;
-        rounded.min(largest).max(needed)
+        // More than is left would grant nothing, and would count when the limit is raised.
+        let left = held.map_or(u64::MAX, |held| rule.limit.saturating_sub(held.granted));
+        rounded.min(largest).min(left).max(needed)
     }
 
     /// The take was made, and the slot now counts `granted`.
-    pub fn taken(&mut self, take: &Take, granted: u64, now: Timestamp) {
+    pub fn taken(&mut self, rule: &Rule, take: &Take, granted: u64, now: Timestamp) {
         let grant = take.grant(granted);
+        let granted = granted.min(take.limit);
         self.last_block = take.block;
         match &mut self.held {
             Some(held) if held.index == take.index => {
@@ -167,8 +194,8 @@ impl Lease {
                 held.fleet.wrote(held.granted, granted, now);
                 held.granted = granted;
             }
-            // An answer that came after its window was over brings nothing.
-            Some(held) if held.index > take.index => return,
+            // An answer that comes when its window is not the present one brings nothing.
+            _ if rule.window.index(now) != take.index => return,
             _ => {
                 let fleet = Fleet::new(now);
                 self.held = Some(Held { index: take.index, credit: grant, unsettled: 0, granted, fleet });
@@ -176,6 +203,7 @@ impl Lease {
         }
         if grant > 0 {
             self.denials = 0;
+            self.denied = None;
         }
     }
 
@@ -184,13 +212,21 @@ impl Lease {
         match obstacle {
             Obstacle::OlderWindow => {}
             Obstacle::NewerWindow | Obstacle::Exhausted => {
-                let doubled = DENIED_FIRST.saturating_mul(1 << self.denials.min(16));
+                // Requests that asked at once were told once.
+                if self.denied(rule, take.index, now).is_some() {
+                    return;
+                }
+                let doubled = DENIED_FIRST.saturating_mul(1 << self.denials.min(10));
                 let longest = Duration::from_secs(rule.window.seconds(take.index)) / DENIED_PART;
                 self.denials += 1;
                 let until = now.plus(doubled.min(longest).mul_f64(0.5 + random / 2.0));
-                self.denied_until = Some((take.index, until.min(rule.window.end(take.index))));
+                self.denied = Some(Denied {
+                    index: take.index,
+                    limit: take.limit,
+                    until: until.min(rule.window.end(take.index)),
+                });
                 if let Some(held) = self.held.as_mut().filter(|held| held.index == take.index) {
-                    held.granted = held.granted.max(rule.limit);
+                    held.granted = held.granted.max(take.limit);
                 }
             }
         }
@@ -199,9 +235,9 @@ impl Lease {
     /// What to give back of a key that has fallen silent; deducted here before it is sent, and sent once.
     pub fn give_back(&mut self, rule: &Rule, now: Timestamp, is_leaving: bool) -> Option<Return> {
         let index = rule.window.index(now);
-        let is_idle = is_leaving || self.pace.silence(now) > IDLE_GAPS * self.pace.gap();
+        let is_idle = is_leaving || self.pace.silence(now) > (IDLE_GAPS * self.pace.gap()).min(IDLE_SECONDS_MAX);
         let held = self.held.as_mut().filter(|held| held.index == index)?;
-        if !is_idle || held.credit == 0 {
+        if !is_idle || held.credit == 0 && !(is_leaving && held.unsettled > 0) {
             return None;
         }
         let (permits, settled) = (std::mem::take(&mut held.credit), std::mem::take(&mut held.unsettled));

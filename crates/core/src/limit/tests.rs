@@ -104,7 +104,8 @@ impl World {
             Step::Arrive(number) => {
                 if number < self.late.len() {
                     let (environment, take, granted) = self.late.remove(number);
-                    self.leases[environment].taken(&take, granted, self.now);
+                    let rule = self.rule.clone();
+                    self.leases[environment].taken(&rule, &take, granted, self.now);
                 }
                 if number < self.late_returns.len() {
                     let back = self.late_returns.remove(number);
@@ -118,13 +119,14 @@ impl World {
         let (now, index) = (self.now, self.rule.window.index(self.now));
         let mut lease = std::mem::take(&mut self.leases[environment]);
         lease.request(now);
-        if lease.credit(index) < permits && lease.denied(index, now).is_none() {
-            let mut take = lease.take(&self.rule, permits - lease.credit(index), now, SERVICE, 0.5);
+        if lease.credit(&self.rule, index) < permits && lease.denied(&self.rule, index, now).is_none() {
+            let needed = permits - lease.credit(&self.rule, index);
+            let mut take = lease.take(&self.rule, needed, now, SERVICE, 0.5).expect("a take");
             for _ in 0..3 {
                 match self.write(&take, fate) {
                     Written::Granted(granted) => {
                         let granted = self.mutated_grant(&take, granted);
-                        lease.taken(&take, granted, now);
+                        lease.taken(&self.rule, &take, granted, now);
                     }
                     Written::Late(granted) => self.late.push((environment, take, granted)),
                     Written::Refused(Obstacle::OlderWindow) if !take.resets => {
@@ -133,19 +135,19 @@ impl World {
                     }
                     Written::Refused(obstacle) => lease.refused(&self.rule, &take, obstacle, now, 0.5),
                     Written::Unknown if self.mutation == Mutation::AssumeGranted => {
-                        lease.taken(&take, take.block, now);
+                        lease.taken(&self.rule, &take, take.block, now);
                     }
                     Written::Unknown => {}
                 }
                 break;
             }
         }
-        let before = lease.credit(index);
-        if lease.spend(index, permits) {
-            assert_eq!(lease.credit(index), before - permits);
+        let before = lease.credit(&self.rule, index);
+        if lease.spend(&self.rule, index, permits) {
+            assert_eq!(lease.credit(&self.rule, index), before - permits);
             *self.spent.entry(index).or_default() += permits;
         } else {
-            assert_eq!(lease.credit(index), before, "all or none");
+            assert_eq!(lease.credit(&self.rule, index), before, "all or none");
         }
         self.leases[environment] = lease;
     }
@@ -201,7 +203,7 @@ impl World {
     /// no more than the counter has granted, nor than the limit.
     fn is_lawful(&self) -> bool {
         let index = self.rule.window.index(self.now);
-        let live: u64 = self.leases.iter().map(|lease| lease.credit(index)).sum();
+        let live: u64 = self.leases.iter().map(|lease| lease.credit(&self.rule, index)).sum();
         let spent = self.spent.get(&index).copied().unwrap_or_default();
         let slot = self.counter.slots.values().find(|slot| slot.index == index);
         let granted = slot.map_or(0, |slot| slot.granted);
@@ -297,14 +299,14 @@ fn a_busy_key_asks_for_a_hundred_permits_at_a_time() {
     let (mut writes, mut admitted) = (0, 0);
     while admitted < 10_000 {
         lease.request(now);
-        if lease.credit(index) == 0 {
-            let mut take = lease.take(&rule, 1, now, SERVICE, 0.5);
+        if lease.credit(&rule, index) == 0 {
+            let mut take = lease.take(&rule, 1, now, SERVICE, 0.5).expect("a take");
             take.resets = take.obstacle(&counter) == Some(Obstacle::OlderWindow);
             let granted = counter.take(std::slice::from_ref(&take)).expect("granted");
-            lease.taken(&take, granted[0], now);
+            lease.taken(&rule, &take, granted[0], now);
             writes += 1;
         }
-        assert!(lease.spend(index, 1));
+        assert!(lease.spend(&rule, index, 1));
         admitted += 1;
         now = now.plus(Duration::from_millis(100));
     }
@@ -318,26 +320,46 @@ fn what_is_left_at_the_end_is_given_in_parts_and_nothing_after_it() {
     let index = rule.window.index(now);
     let mut counter = Counter::default();
     let mut lease = Lease::default();
-    let mut take = lease.take(&rule, 7, now, SERVICE, 0.0);
+    let mut take = lease.take(&rule, 7, now, SERVICE, 0.0).expect("a take");
     assert_eq!(counter.take(std::slice::from_ref(&take)), None, "no slot yet");
     assert_eq!(take.obstacle(&counter), Some(Obstacle::OlderWindow));
     take.resets = true;
     let granted = counter.take(std::slice::from_ref(&take)).expect("granted")[0];
-    lease.taken(&take, granted, now);
-    assert_eq!((granted, lease.credit(index), lease.remaining(&rule, index)), (7, 7, 10));
+    lease.taken(&rule, &take, granted, now);
+    assert_eq!((granted, lease.credit(&rule, index), lease.remaining(&rule, index)), (7, 7, 10));
     let mut other = Lease::default();
-    let take = other.take(&rule, 7, now, SERVICE, 0.0);
+    let take = other.take(&rule, 7, now, SERVICE, 0.0).expect("a take");
     let granted = counter.take(std::slice::from_ref(&take)).expect("granted")[0];
-    other.taken(&take, granted, now);
-    assert_eq!((granted, other.credit(index)), (14, 3), "a part of the block");
-    let take = other.take(&rule, 7, now, SERVICE, 0.0);
+    other.taken(&rule, &take, granted, now);
+    assert_eq!((granted, other.credit(&rule, index)), (14, 3), "a part of the block");
+    let take = other.take(&rule, 7, now, SERVICE, 0.0).expect("a take");
     assert_eq!((counter.take(std::slice::from_ref(&take)), take.obstacle(&counter)), (None, Some(Obstacle::Exhausted)));
     other.refused(&rule, &take, Obstacle::Exhausted, now, 1.0);
-    assert!(other.denied(index, now.plus(Duration::from_millis(499))).is_some());
-    assert!(other.denied(index, now.plus(Duration::from_millis(500))).is_none());
+    assert!(other.denied(&rule, index, now.plus(Duration::from_millis(499))).is_some());
+    assert!(other.denied(&rule, index, now.plus(Duration::from_millis(500))).is_none());
     let back = lease.give_back(&rule, now, true).expect("a return");
-    assert_eq!((back.permits, lease.credit(index)), (7, 0));
+    assert_eq!((back.permits, lease.credit(&rule, index)), (7, 0));
     assert!(counter.give_back(&back));
     let tomorrow = now.plus(Duration::from_secs(86_400));
-    assert_eq!(lease.credit(rule.window.index(tomorrow)), 0);
+    assert_eq!(lease.credit(&rule, rule.window.index(tomorrow)), 0);
+}
+
+#[test]
+fn a_lower_number_holds_for_what_is_held_and_a_higher_one_for_what_was_denied() {
+    let rule = |limit| Rule { id: "x".into(), limit, window: Window::Day };
+    let now = Timestamp::from_seconds(1_795_526_000);
+    let index = Window::Day.index(now);
+    let (mut counter, mut lease) = (Counter::default(), Lease::default());
+    let mut take = lease.take(&rule(1000), 100, now, SERVICE, 0.0).expect("a take");
+    take.resets = true;
+    let granted = counter.take(std::slice::from_ref(&take)).expect("granted")[0];
+    lease.taken(&rule(1000), &take, granted, now);
+    assert_eq!((lease.credit(&rule(1000), index), lease.credit(&rule(10), index)), (100, 10));
+    assert!(lease.spend(&rule(10), index, 10) && !lease.spend(&rule(10), index, 1));
+    assert!(lease.spend(&rule(1000), index, 90));
+    let take = lease.take(&rule(10), 1, now, SERVICE, 0.0).expect("a take");
+    assert_eq!(take.obstacle(&counter), Some(Obstacle::Exhausted));
+    lease.refused(&rule(10), &take, Obstacle::Exhausted, now, 1.0);
+    assert!(lease.denied(&rule(10), index, now).is_some() && lease.denied(&rule(5), index, now).is_some());
+    assert!(lease.denied(&rule(11), index, now).is_none());
 }

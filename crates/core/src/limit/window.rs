@@ -1,6 +1,6 @@
 //! Windows of limits: UTC-aligned spans of wall time, numbered from 1970 on.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use crate::time::{Timestamp, civil_date, days_since_1970};
 
@@ -49,6 +49,18 @@ impl Window {
             Self::Second | Self::Minute | Self::Hour => false,
             Self::Day | Self::Week | Self::Month => true,
             Self::Seconds(seconds) => seconds.get() >= 86_400,
+        }
+    }
+
+    /// How long a window can be.
+    #[must_use]
+    pub fn longest(self) -> Duration {
+        match self {
+            Self::Week => Duration::from_millis(7 * DAY_MILLIS),
+            Self::Month => Duration::from_millis(31 * DAY_MILLIS),
+            Self::Second | Self::Minute | Self::Hour | Self::Day | Self::Seconds(_) => {
+                Duration::from_millis(self.millis())
+            }
         }
     }
 

@@ -5,14 +5,17 @@ use std::num::NonZeroU32;
 use http::{HeaderMap, HeaderName, Method};
 use serde::Deserialize;
 
+use super::credential::is_stripped;
 use crate::{
     diagnostic::{Place, codes},
     document::choice,
     limit::{Rule, Window},
 };
 
-/// Most permits of a window: so many fit into a number of JSON without loss.
-const LIMIT_MAX: u64 = 1 << 53;
+/// Most permits of a window: an integer of structured fields has 15 digits (RFC 9651 §3.3.1).
+pub const LIMIT_MAX: u64 = 999_999_999_999_999;
+/// Most properties that one limit combines.
+const PARTS_MAX: usize = 8;
 
 /// One limit: a rate limit (windows shorter than a day) or a quota (a day and longer).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -221,7 +224,13 @@ impl Limit {
         let mut methods = Vec::with_capacity(self.methods.len());
         for (index, text) in self.methods.iter().enumerate() {
             match Method::from_bytes(text.as_bytes()) {
-                Ok(method) => methods.push(method),
+                Ok(method) => {
+                    if method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
+                        let message = format!("methods are case-sensitive: is `{method}` meant?");
+                        place.item("methods", index).warning(codes::RISKY, message);
+                    }
+                    methods.push(method);
+                }
                 Err(_) => place.item("methods", index).error(codes::INVALID_VALUE, format!("`{text}` is no method")),
             }
         }
@@ -231,7 +240,8 @@ impl Limit {
         Some(LimitPolicy {
             refuses_when_unavailable: match self.on_unavailable {
                 Some(wish) => wish == OnUnavailable::Refuse,
-                None => rule.window.is_quota() || self.mode == Some(Mode::Exact) || self.mode.is_none(),
+                // All that exists is exact.
+                None => true,
             },
             rule,
             by,
@@ -274,8 +284,8 @@ impl Limit {
             Some(By::One(part)) => std::slice::from_ref(part),
             Some(By::All(parts)) => parts,
         };
-        if parts.is_empty() {
-            place.error(codes::MISSING_FIELD, "a property is needed");
+        if parts.is_empty() || parts.len() > PARTS_MAX {
+            place.error(codes::INVALID_VALUE, format!("from 1 to {PARTS_MAX} properties"));
         }
         let mut compiled = Vec::with_capacity(parts.len());
         for (index, part) in parts.iter().enumerate() {
@@ -285,12 +295,9 @@ impl Limit {
                 Part::Ip {} => PartPolicy::Ip,
                 Part::Route {} => PartPolicy::Route,
                 Part::Claim(name) => PartPolicy::Claim(name.as_str().into()),
-                Part::Header(name) => match name.parse() {
-                    Ok(name) => PartPolicy::Header(name),
-                    Err(_) => {
-                        place.at(index).error(codes::INVALID_VALUE, format!("`{name}` is no header name"));
-                        continue;
-                    }
+                Part::Header(name) => match counted_header(name, &mut place.at(index)) {
+                    Some(name) => PartPolicy::Header(name),
+                    None => continue,
                 },
             };
             if compiled.contains(&policy) {
@@ -314,14 +321,20 @@ impl Limit {
                 if *min == 0 || max < min || u64::from(*max) > self.limit {
                     place.error(codes::INVALID_VALUE, "1 ≤ min ≤ max ≤ limit");
                 }
-                let name = header.parse().ok();
-                if name.is_none() {
-                    place.at("header").error(codes::INVALID_VALUE, format!("`{header}` is no header name"));
-                }
+                let name = counted_header(header, &mut place.at("header"));
                 Some(PermitsPolicy::Header { name: name?, min: *min, max: *max })
             }
         }
     }
+}
+
+/// A client's header that is looked at.
+fn counted_header(text: &str, place: &mut Place<'_>) -> Option<HeaderName> {
+    let name = text.parse().ok().filter(|name| !is_stripped(name));
+    if name.is_none() {
+        place.error(codes::INVALID_VALUE, format!("no client's `{text}` is ever looked at"));
+    }
+    name
 }
 
 impl LimitPolicy {
@@ -341,15 +354,6 @@ impl LimitPolicy {
                 let said = text.and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(u64::from(*min));
                 said.clamp(u64::from(*min), u64::from(*max))
             }
-        }
-    }
-
-    /// The header that says how many permits a request takes.
-    #[must_use]
-    pub fn permits_header(&self) -> Option<&HeaderName> {
-        match &self.permits {
-            PermitsPolicy::Header { name, .. } => Some(name),
-            PermitsPolicy::Fixed(_) => None,
         }
     }
 }
@@ -439,6 +443,9 @@ mod tests {
             (json!({"by": []}), "/by"),
             (json!({"by": ["ip", "ip"]}), "/by/1"),
             (json!({"by": {"header": "a b"}}), "/by/0"),
+            (json!({"by": {"header": "x-forwarded-for"}}), "/by/0"),
+            (json!({"permits": {"header": "x_cost"}}), "/permits/header"),
+            (json!({"methods": ["get"]}), "/methods/0"),
             (json!({"permits": 101}), "/permits"),
             (json!({"permits": 0}), "/permits"),
             (json!({"permits": {"header": "x", "min": 0}}), "/permits"),

@@ -20,9 +20,10 @@ pub(super) fn plans(document: &Document, report: &mut Report) -> BTreeMap<Box<st
             place.at("id").error(codes::INVALID_VALUE, "`none` means no plan");
         }
         let limits = compile_limits(plan.limits.iter().enumerate(), &mut place.at("limits"));
-        for (index, limit) in limits.iter().enumerate() {
+        for limit in &limits {
             let window = limit.rule.window;
-            let id = plan.limits.iter().find(|written| written.id == *limit.rule.id).map_or("", |limit| &limit.id);
+            let written = plan.limits.iter().enumerate().find(|(_, written)| written.id == *limit.rule.id);
+            let Some((index, id)) = written.map(|(index, written)| (index, written.id.as_str())) else { continue };
             let (known, other) = *windows.entry(id).or_insert((window, &plan.id));
             if known != window {
                 let message =

@@ -17,6 +17,7 @@ pub struct FakeCounters {
     /// Makes operations fail, and knows which there were.
     pub faults: Faults,
     counters: Mutex<BTreeMap<String, Counter>>,
+    expires_at: Mutex<BTreeMap<String, Timestamp>>,
 }
 
 impl FakeCounters {
@@ -24,6 +25,12 @@ impl FakeCounters {
     #[must_use]
     pub fn counter(&self, name: &str) -> Option<Counter> {
         locked(&self.counters).get(name).cloned()
+    }
+
+    /// When a counter may be deleted.
+    #[must_use]
+    pub fn expires_at(&self, name: &str) -> Option<Timestamp> {
+        locked(&self.expires_at).get(name).copied()
     }
 
     /// The names of all counters.
@@ -35,14 +42,18 @@ impl FakeCounters {
 
 #[async_trait]
 impl Counters for FakeCounters {
-    async fn take(&self, counter: &str, takes: &[Take], _expires_at: Timestamp) -> Result<Taken, StoreError> {
+    async fn take(&self, counter: &str, takes: &[Take], expires_at: Timestamp) -> Result<Taken, StoreError> {
         self.faults.begin("take").await?;
+        if takes.is_empty() {
+            return Err(StoreError::Rejected("a take of nothing".to_owned()));
+        }
         let mut counters = locked(&self.counters);
         let known = counters.get(counter).cloned().unwrap_or_default();
         let mut changed = known.clone();
         match changed.take(takes) {
             Some(granted) => {
                 counters.insert(counter.to_owned(), changed);
+                locked(&self.expires_at).insert(counter.to_owned(), expires_at);
                 Ok(Taken::Granted(granted))
             }
             None => Ok(Taken::Refused(known)),

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 
 use self::{
     accounts::{Account, Accounts},
-    acquire::Outcome,
+    acquire::{Outcome, Reason},
     wants::Want,
 };
 use super::{Ports, SideWork, authorise::Clearance, dressing::Dressing, edge::Client};
@@ -117,37 +117,55 @@ impl Limits {
 
     /// Deducts from every limit or from none; what is missing is fetched first, from all counters at once.
     async fn take(&self, wants: &[Want]) -> Result<(), Problem> {
+        // Limits that may do without their counters, for this request alone.
+        let mut owing = vec![false; wants.len()];
         for _ in 0..ROUNDS_MAX {
             let now = self.clock.now();
-            if accounts::deduct(wants, now) {
+            if accounts::deduct(wants, &owing, now) {
                 return Ok(());
             }
-            let lacking: Vec<&Want> = wants.iter().filter(|want| !want.is_met(now)).collect();
-            let denied: Vec<_> = lacking.iter().filter_map(|want| want.denied(now)).collect();
+            let lacking = wants.iter().zip(&owing).filter(|(want, owing)| !want.is_met(now) && !**owing);
+            let lacking: Vec<&Want> = lacking.map(|(want, _)| want).collect();
+            let denied: Vec<&Want> = lacking.iter().copied().filter(|want| want.denied(now).is_some()).collect();
             if !denied.is_empty() {
-                return Err(answer::exhausted(wants, now));
+                return Err(answer::exhausted(&denied, now));
+            }
+            if lacking.is_empty() {
+                return Err(answer::unavailable("as much as may be admitted without the counter was"));
             }
             let mut accounts: Vec<&Arc<Account>> = lacking.iter().map(|want| &want.account).collect();
             accounts.sort_by_key(|account| Arc::as_ptr(account));
             accounts.dedup_by_key(|account| Arc::as_ptr(account));
-            let fetched = join_all(accounts.into_iter().map(|account| self.acquire(account, wants))).await;
-            for outcome in fetched {
+            let fetched = accounts.iter().map(|account| self.acquire(account, wants, Reason::Lacking));
+            let fetched = join_all(fetched).await;
+            let now = self.clock.now();
+            let exhausted = fetched.iter().flat_map(|outcome| match outcome {
+                Outcome::Exhausted(ids) => ids.as_slice(),
+                Outcome::Granted | Outcome::Throttled(_) | Outcome::Unavailable(_) | Outcome::Rejected(_) => &[],
+            });
+            let exhausted: Vec<&Want> = exhausted.map(|number| &wants[*number]).collect();
+            if !exhausted.is_empty() {
+                return Err(answer::exhausted(&exhausted, now));
+            }
+            for (account, outcome) in accounts.into_iter().zip(fetched) {
                 match outcome {
-                    Outcome::Granted => {}
-                    Outcome::Exhausted => return Err(answer::exhausted(wants, self.clock.now())),
+                    Outcome::Granted | Outcome::Exhausted(_) => {}
                     Outcome::Throttled(cause) => return Err(answer::throttled(&cause)),
-                    Outcome::Unavailable(cause) => self.allow_without(wants, &cause)?,
+                    Outcome::Rejected(cause) => return Err(answer::unavailable(&cause)),
+                    Outcome::Unavailable(cause) => {
+                        for (want, owing) in wants.iter().zip(&mut owing) {
+                            if Arc::ptr_eq(&want.account, account) && !want.is_met(now) {
+                                *owing = want.may_owe(now);
+                                if !*owing {
+                                    return Err(answer::unavailable(&cause));
+                                }
+                            }
+                        }
+                    }
                 }
             }
         }
         Err(answer::throttled("other requests took what was fetched for this one"))
-    }
-
-    /// Lets limits pass whose counters cannot be reached, as far as they say so.
-    fn allow_without(&self, wants: &[Want], cause: &str) -> Result<(), Problem> {
-        let now = self.clock.now();
-        let lacking = wants.iter().filter(|want| !want.is_met(now));
-        if lacking.into_iter().all(|want| want.allow_unpaid(now)) { Ok(()) } else { Err(answer::unavailable(cause)) }
     }
 
     /// Fetches the next block while the last permit of the present one is being served.
@@ -161,7 +179,7 @@ impl Limits {
             let (limits, wants) = (Arc::clone(self), spent.clone());
             side_work.spawn(async move {
                 // Whatever comes of it, the next request sees it in its account.
-                let _ = limits.acquire(&account, &wants).await;
+                let _ = limits.acquire(&account, &wants, Reason::Spent).await;
             });
         }
     }

@@ -22,7 +22,8 @@ pub(super) fn answer(problem: &Problem, request_id: &str) -> Response<Body> {
 pub(super) fn replace(parts: &mut Parts, problem: &Problem, record: Option<&mut Record>) -> Bytes {
     let stays = |name: &HeaderName| {
         let name = name.as_str();
-        name.starts_with("access-control-") || matches!(name, "vary" | "x-request-id" | "x-faregate-config")
+        name.starts_with("access-control-")
+            || matches!(name, "vary" | "x-request-id" | "x-faregate-config" | "ratelimit" | "ratelimit-policy")
     };
     let dropped: Vec<HeaderName> = parts.headers.keys().filter(|name| !stays(name)).cloned().collect();
     for name in dropped {

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use faregate_engine::{gateway::Peer, ports::StoreError};
 use serde_json::{Value, json};
 
-use super::support::{Answer, Harness, KEY, forwarding, request};
+use super::support::{Answer, Harness, KEY, NOW, forwarding, request};
 
 /// A route `r` with these fields, and plans.
 fn document(fields: Value, plans: Value) -> Value {
@@ -288,4 +288,120 @@ async fn a_route_without_limits_says_and_asks_nothing() {
     let harness = Harness::new(forwarding(json!({}))).await;
     let answer = harness.get("https://h/").await;
     assert!(!answer.headers.contains_key("ratelimit") && harness.counters.faults.operations().is_empty());
+}
+
+#[tokio::test]
+async fn a_limit_that_rides_along_refuses_nothing_that_it_has() {
+    let plans = json!([{"id": "gold", "limits": [
+        {"id": "minutely", "limit": 3, "per": "minute"},
+        {"id": "daily", "limit": 12, "per": "day"},
+    ]}]);
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), plans)).await;
+    let second = harness.second();
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    let mut admitted = 0;
+    for _ in 0..20 {
+        for environment in [&harness.gateway, &second] {
+            for _ in 0..4 {
+                let answer = harness.through(environment, request("GET", "https://h/", &[("x-api-key", KEY)])).await;
+                admitted += u32::from(answer.status == 200);
+                if answer.status != 200 {
+                    let limit = answer.json()["limit"].clone();
+                    assert!(limit == "minutely" || limit == "daily", "{}", answer.json());
+                }
+            }
+        }
+        harness.clock.advance(Duration::from_secs(60));
+    }
+    assert_eq!(admitted, 12);
+}
+
+#[tokio::test]
+async fn keys_of_one_consumer_have_numbers_of_their_own() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(1000))).await;
+    let item = |limit: u64| json!({"consumer": "acme", "plan": "gold", "limits": [{"id": "daily", "limit": limit}]});
+    harness.key("big", item(1000));
+    harness.key("small", item(10));
+    for _ in 0..50 {
+        assert_eq!(call(&harness, "big").await.status, 200);
+        harness.clock.advance(Duration::from_millis(100));
+    }
+    // Fifty are spent: whatever is held, the small number is long used up; and that keeps nobody else out.
+    for _ in 0..20 {
+        assert_eq!(call(&harness, "small").await.status, 429);
+        assert_eq!(call(&harness, "big").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn what_an_outage_lets_pass_is_for_one_request_alone() {
+    let limits = json!([
+        {"id": "allows", "limit": 100, "per": "hour", "by": "route", "on_unavailable": "allow"},
+        {"id": "refuses", "limit": 100, "per": "hour", "by": {"header": "x-other"}},
+    ]);
+    let harness = Harness::new(document(json!({"limits": limits}), json!([]))).await;
+    harness.counters.faults.set_down(true);
+    assert_eq!(harness.get("https://h/").await.status, 503);
+    harness.counters.faults.set_down(false);
+    assert_eq!(harness.get("https://h/").await.status, 200);
+    let counter = harness.counters.counter("route:r|r#r").expect("a counter");
+    assert!(counter.slots.values().all(|slot| slot.granted > 0), "the permit was leased, not owed");
+}
+
+#[tokio::test]
+async fn a_store_that_says_no_admits_nothing() {
+    let limit = json!({"id": "x", "limit": 100, "per": "hour", "by": "route", "on_unavailable": "allow"});
+    let harness = Harness::new(document(json!({"limits": [limit]}), json!([]))).await;
+    harness.counters.faults.set_failing(Some(StoreError::Rejected("AccessDeniedException".into())));
+    for _ in 0..3 {
+        assert_eq!(harness.get("https://h/").await.status, 503);
+    }
+    assert!(harness.outbound.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_counter_outlives_every_limit_that_shares_it() {
+    let plans = json!([
+        {"id": "gold", "limits": [{"id": "minutely", "limit": 600, "per": "minute"}]},
+        {"id": "free", "limits": [{"id": "monthly", "limit": 10, "per": "month"}]},
+    ]);
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), plans)).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    assert_eq!(call(&harness, KEY).await.status, 200);
+    let month = Duration::from_secs(31 * 86_400);
+    assert!(harness.counters.expires_at("plan|c#acme").expect("a time").since(NOW) > month);
+}
+
+#[tokio::test]
+async fn one_request_of_a_key_holds_no_permit_back() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(10))).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    let environments: Vec<_> = (0..10).map(|_| harness.second()).collect();
+    for environment in &environments {
+        let answer = harness.through(environment, request("GET", "https://h/", &[("x-api-key", KEY)])).await;
+        assert_eq!(answer.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn silent_keys_give_back_however_many_there_are() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(1_000_000))).await;
+    for number in 0..40 {
+        let key = format!("key {number}");
+        harness.key(&key, json!({"consumer": format!("c{number}"), "plan": "gold"}));
+        for _ in 0..20 {
+            assert_eq!(call(&harness, &key).await.status, 200);
+            harness.clock.advance(Duration::from_millis(20));
+        }
+    }
+    harness.key("last", json!({"consumer": "last", "plan": "gold"}));
+    for _ in 0..60 {
+        harness.clock.advance(Duration::from_secs(2));
+        assert_eq!(call(&harness, "last").await.status, 200);
+    }
+    for name in harness.counters.names().iter().filter(|name| !name.ends_with("last")) {
+        let counter = harness.counters.counter(name).expect("a counter");
+        let granted: Vec<u64> = counter.slots.values().map(|slot| slot.granted).collect();
+        assert_eq!(granted, [20], "{name}");
+    }
 }

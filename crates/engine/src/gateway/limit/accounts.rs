@@ -20,6 +20,8 @@ use super::wants::Want;
 /// How many counters of callers are held, and how many of addresses, which can never push a caller's out.
 const CALLERS_MAX: usize = 1024;
 const ADDRESSES_MAX: usize = 1024;
+/// The part of a limit, as a divisor, that is admitted without permits while its counter cannot be reached.
+const UNPAID_PART: u64 = 10;
 /// How often the accounts that were not used for longest are looked at, and how many of them.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const SWEPT_MAX: usize = 8;
@@ -52,7 +54,11 @@ impl Table {
         if let Some(account) = accounts.get(counter) {
             return (Arc::clone(account), None);
         }
-        let account = Arc::new(Account { counter: counter.into(), holdings: Mutex::default() });
+        let account = Arc::new(Account {
+            counter: counter.into(),
+            holdings: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
+        });
         accounts.put(counter.into(), Arc::clone(&account));
         let evicted = if accounts.len() > count_max { accounts.pop_lru() } else { None };
         (account, evicted.map(|(_, account)| account))
@@ -65,7 +71,7 @@ impl Accounts {
         if is_address { self.addresses.get(counter, ADDRESSES_MAX) } else { self.callers.get(counter, CALLERS_MAX) }
     }
 
-    /// Some accounts that were not used for longest; now and then, else none.
+    /// Some accounts that were not used for longest, now and then; those that hold nothing are forgotten.
     pub(super) fn oldest(&self, now: Timestamp) -> Vec<Arc<Account>> {
         let swept_at = Timestamp::from_millis(self.swept_at.load(Ordering::Relaxed));
         if swept_at <= now && now.since(swept_at) < SWEEP_INTERVAL {
@@ -73,8 +79,17 @@ impl Accounts {
         }
         self.swept_at.store(now.as_millis(), Ordering::Relaxed);
         let oldest = |table: &Table| {
-            let accounts = table.lock();
-            accounts.iter().rev().take(SWEPT_MAX).map(|(_, account)| Arc::clone(account)).collect::<Vec<_>>()
+            let mut accounts = table.lock();
+            let mut swept = Vec::new();
+            for _ in 0..SWEPT_MAX.min(accounts.len()) {
+                let Some((counter, account)) = accounts.pop_lru() else { break };
+                // What holds something comes back to the other end, so that the sweep goes on behind it.
+                if !account.lock().values().all(|holding| holding.is_empty(now)) {
+                    accounts.put(counter, Arc::clone(&account));
+                    swept.push(account);
+                }
+            }
+            swept
         };
         let mut accounts = oldest(&self.callers);
         accounts.extend(oldest(&self.addresses));
@@ -98,6 +113,8 @@ impl Accounts {
 pub(super) struct Account {
     pub(super) counter: Box<str>,
     holdings: Mutex<Holdings>,
+    /// One fetch at a time: others wait for what it brings.
+    pub(super) fetching: tokio::sync::Mutex<()>,
 }
 
 /// Leases by limit and unit.
@@ -109,10 +126,32 @@ pub(super) struct Holding {
     pub(super) lease: Lease,
     /// The rule as a request last had it: its number may change with a snapshot.
     pub(super) rule: Option<Rule>,
-    /// Permits that were spent without being held, by window: the counter could not be reached.
-    pub(super) unpaid: (u64, u64),
-    /// Permits that the request under way may spend so.
-    pub(super) allowed: u64,
+    /// Permits that were spent without being held, and in which window: the counter could not be reached.
+    unpaid: (u64, u64),
+}
+
+impl Holding {
+    /// Whether so many permits may be spent without being held: of a tenth of the limit in each window.
+    pub(super) fn may_owe(&self, rule: &Rule, index: u64, permits: u64) -> bool {
+        let owed = if self.unpaid.0 == index { self.unpaid.1 } else { 0 };
+        owed + permits <= rule.limit / UNPAID_PART
+    }
+
+    fn owe(&mut self, index: u64, permits: u64) {
+        if self.unpaid.0 != index {
+            self.unpaid = (index, 0);
+        }
+        self.unpaid.1 += permits;
+        self.lease.spend_unpaid(index, permits);
+    }
+
+    /// Whether forgetting it loses nothing.
+    fn is_empty(&self, now: Timestamp) -> bool {
+        let Some(rule) = &self.rule else { return true };
+        let index = rule.window.index(now);
+        let owes = self.unpaid.0 == index && self.unpaid.1 > 0;
+        self.lease.credit(rule, index) == 0 && self.lease.denied(rule, index, now).is_none() && !owes
+    }
 }
 
 impl Account {
@@ -132,8 +171,8 @@ pub(super) fn name_of(rule: &Rule) -> (Box<str>, String) {
     (rule.id.clone(), rule.window.unit())
 }
 
-/// Spends from every limit, or from none if one has too little.
-pub(super) fn deduct(wants: &[Want], now: Timestamp) -> bool {
+/// Spends from every limit, or from none if one has too little. Those in `owing` may do without permits.
+pub(super) fn deduct(wants: &[Want], owing: &[bool], now: Timestamp) -> bool {
     let mut accounts: Vec<&Arc<Account>> = wants.iter().map(|want| &want.account).collect();
     // Always in the same order, so that two requests never wait for each other.
     accounts.sort_by_key(|account| Arc::as_ptr(account));
@@ -145,21 +184,20 @@ pub(super) fn deduct(wants: &[Want], now: Timestamp) -> bool {
         let holding = holdings.and_then(|(_, holdings)| holdings.get_mut(&name_of(&want.rule)));
         holding.is_some_and(|holding| act(holding, want.rule.window.index(now)))
     };
-    let has = |permits| move |holding: &mut Holding, index| holding.lease.credit(index) + holding.allowed >= permits;
-    if !wants.iter().all(|want| of(want, &has(want.permits))) {
+    let has_enough = |(want, owing): (&Want, &bool)| {
+        of(want, &|holding, index| {
+            let has = holding.lease.credit(&want.rule, index) >= want.permits;
+            has || *owing && holding.may_owe(&want.rule, index, want.permits)
+        })
+    };
+    if !wants.iter().zip(owing).all(has_enough) {
         return false;
     }
     wants.iter().all(|want| {
         of(want, &|holding, index| {
-            if holding.lease.spend(index, want.permits) {
-                return true;
+            if !holding.lease.spend(&want.rule, index, want.permits) {
+                holding.owe(index, want.permits);
             }
-            if holding.unpaid.0 != index {
-                holding.unpaid = (index, 0);
-            }
-            holding.unpaid.1 += want.permits;
-            holding.allowed = 0;
-            holding.lease.spend_unpaid(index, want.permits);
             true
         })
     })

@@ -3,9 +3,10 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use faregate_core::{
-    limit::{Obstacle, Return, Rule, Take},
+    limit::{Counter, Obstacle, Return, Rule, SlotName, Take},
     time::Timestamp,
 };
+use futures_util::future::join_all;
 use tokio::time::sleep;
 
 use super::{
@@ -19,124 +20,201 @@ use crate::ports::{StoreError, Taken};
 const TRIES_MAX: usize = 3;
 /// How long to wait after a counter was throttled, at most.
 const THROTTLED_WAIT_MAX: Duration = Duration::from_millis(40);
-/// How long after its longest window a counter is kept.
+/// How long after the longest window a counter is kept.
 const KEPT: Duration = Duration::from_secs(2 * 86_400);
+
+/// Why a counter is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// A request waits for permits.
+    Lacking,
+    /// The last permit is being spent, and the next request may come.
+    Spent,
+}
 
 /// What came of asking a counter.
 pub(super) enum Outcome {
-    /// Permits are in the account now.
+    /// Permits are in the account now, or nobody needs any.
     Granted,
-    /// Of a limit that is needed nothing is left.
-    Exhausted,
+    /// Of these wants, by their numbers, nothing is left.
+    Exhausted(Vec<usize>),
     /// The counter takes no more writes: the limit refuses.
     Throttled(String),
-    /// What happened is not known, so nothing did; or the store says no.
+    /// What happened is not known, so nothing did.
     Unavailable(String),
+    /// The store understood, and says no.
+    Rejected(String),
+}
+
+/// One take, and which want it is for.
+struct Planned {
+    number: usize,
+    rule: Rule,
+    take: Take,
+    /// Whether a request waits for it; else it rides along.
+    is_needed: bool,
 }
 
 impl Limits {
-    /// Fetches what these wants lack in one account, in one write.
-    pub(super) async fn acquire(&self, account: &Account, wants: &[Want]) -> Outcome {
-        let now = self.clock.now();
-        let wants: Vec<&Want> = wants.iter().filter(|want| std::ptr::eq(&*want.account, account)).collect();
-        if let Some(outcome) = self.probe(account, &wants, now).await {
+    /// Fetches what these wants lack in one account, in one write; one fetch at a time.
+    pub(super) async fn acquire(&self, account: &Account, wants: &[Want], reason: Reason) -> Outcome {
+        let _fetching = account.fetching.lock().await;
+        if let Some(outcome) = self.probe(account, wants, reason).await {
             return outcome;
         }
-        let mut takes = self.takes(account, &wants, now);
+        let mut planned = self.plan(account, wants, reason);
         let mut throttled = "the counter is busy".to_owned();
-        for _ in 0..TRIES_MAX {
-            let sent: Vec<Take> = takes.iter().map(|(_, take)| take.clone()).collect();
-            match self.counters.take(&account.counter, &sent, expires_at(&takes)).await {
+        for number in 0..TRIES_MAX {
+            if planned.is_empty() {
+                return Outcome::Granted;
+            }
+            let takes: Vec<Take> = planned.iter().map(|planned| planned.take.clone()).collect();
+            match self.counters.take(&account.counter, &takes, self.expires_at(wants)).await {
                 Ok(Taken::Granted(granted)) => {
                     let now = self.clock.now();
                     let mut holdings = account.lock();
-                    for ((rule, take), granted) in takes.iter().zip(granted) {
-                        holdings.entry(name_of(rule)).or_default().lease.taken(take, granted, now);
+                    for (Planned { rule, take, .. }, granted) in planned.iter().zip(granted) {
+                        holdings.entry(name_of(rule)).or_default().lease.taken(rule, take, granted, now);
                     }
                     return Outcome::Granted;
                 }
                 Ok(Taken::Refused(counter)) => {
-                    let mut holdings = account.lock();
-                    let mut is_exhausted = false;
-                    for (rule, take) in &mut takes {
-                        match take.obstacle(&counter) {
-                            None => take.resets = false,
-                            Some(Obstacle::OlderWindow) => take.resets = true,
-                            Some(obstacle) => {
-                                let random = self.random_part();
-                                let lease = &mut holdings.entry(name_of(rule)).or_default().lease;
-                                lease.refused(rule, take, obstacle, now, random);
-                                is_exhausted = true;
-                            }
-                        }
-                    }
-                    if is_exhausted {
-                        return Outcome::Exhausted;
+                    let exhausted = self.refuse(account, &mut planned, &counter);
+                    if !exhausted.is_empty() {
+                        untold(account, &planned);
+                        return Outcome::Exhausted(exhausted);
                     }
                 }
                 Err(StoreError::Throttled(cause)) => {
-                    sleep(THROTTLED_WAIT_MAX.mul_f64(self.random_part())).await;
                     throttled = cause;
+                    if number + 1 < TRIES_MAX {
+                        sleep(THROTTLED_WAIT_MAX.mul_f64(self.random_part())).await;
+                    }
                 }
-                Err(error) => return Outcome::Unavailable(error.to_string()),
+                // It may have been made: nothing is granted, and what it told is told.
+                Err(StoreError::Unavailable(cause)) => return Outcome::Unavailable(cause),
+                Err(error @ (StoreError::Rejected(_) | StoreError::Malformed(_))) => {
+                    return Outcome::Rejected(error.to_string());
+                }
             }
         }
+        untold(account, &planned);
         Outcome::Throttled(throttled)
     }
 
-    /// Asks without writing where the counter said before that nothing is left.
-    async fn probe(&self, account: &Account, wants: &[&Want], now: Timestamp) -> Option<Outcome> {
-        let was_denied = |want: &&&Want| {
+    /// Takes the counter's word for what stands in the way: takes that ride along are given up, others begin a slot or
+    /// go on with one. Yields the wants of which nothing is left.
+    fn refuse(&self, account: &Account, planned: &mut Vec<Planned>, counter: &Counter) -> Vec<usize> {
+        let now = self.clock.now();
+        let mut holdings = account.lock();
+        let mut exhausted = Vec::new();
+        planned.retain_mut(|Planned { number, rule, take, is_needed }| {
+            let obstacle = match take.obstacle(counter) {
+                None => {
+                    take.resets = false;
+                    return true;
+                }
+                Some(Obstacle::OlderWindow) => {
+                    take.resets = true;
+                    return true;
+                }
+                Some(obstacle) => obstacle,
+            };
+            let lease = &mut holdings.entry(name_of(rule)).or_default().lease;
+            lease.refused(rule, take, obstacle, now, self.random_part());
+            lease.not_taken(take);
+            if *is_needed {
+                exhausted.push(*number);
+            }
+            false
+        });
+        exhausted
+    }
+
+    /// Asks without writing where the counter said before that nothing is left of what is needed.
+    async fn probe(&self, account: &Account, wants: &[Want], reason: Reason) -> Option<Outcome> {
+        let now = self.clock.now();
+        let doubted: Vec<(usize, &Want)> = {
             let holdings = account.lock();
-            let lease = holdings.get(&name_of(&want.rule)).map(|holding| &holding.lease);
-            lease.is_some_and(|lease| lease.was_denied(want.rule.window.index(now)))
+            let is_doubted = |want: &Want| {
+                let index = want.rule.window.index(now);
+                let lease = holdings.get(&name_of(&want.rule)).map(|holding| &holding.lease);
+                lease.is_some_and(|lease| {
+                    lease.was_denied(&want.rule, index) && lease.credit(&want.rule, index) < want.permits
+                })
+            };
+            let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
+            own.filter(|(_, want)| is_doubted(want)).collect()
         };
-        let doubted: Vec<&&Want> = wants.iter().filter(was_denied).collect();
         if doubted.is_empty() {
             return None;
         }
-        let takes: Vec<(Rule, Take)> = self.takes(account, wants, now);
-        let slots: Vec<_> = takes.iter().map(|(_, take)| take.slot.clone()).collect();
+        if reason == Reason::Spent {
+            // Nobody waits: the next request will ask.
+            return Some(Outcome::Granted);
+        }
+        let slot = |want: &Want| SlotName::of(&want.rule.id, want.rule.window, want.rule.window.index(now));
+        let slots: Vec<SlotName> = doubted.iter().map(|(_, want)| slot(want)).collect();
         let counter = match self.counters.read(&account.counter, &slots).await {
             Ok(counter) => counter,
             Err(StoreError::Throttled(cause)) => return Some(Outcome::Throttled(cause)),
-            Err(error) => return Some(Outcome::Unavailable(error.to_string())),
+            Err(StoreError::Unavailable(cause)) => return Some(Outcome::Unavailable(cause)),
+            Err(error) => return Some(Outcome::Rejected(error.to_string())),
         };
+        let read_at = self.clock.now();
         let mut holdings = account.lock();
-        let mut is_exhausted = false;
-        for (rule, take) in &takes {
-            if take.obstacle(&counter) == Some(Obstacle::Exhausted) {
+        let mut exhausted = Vec::new();
+        for (number, want) in doubted {
+            let (rule, index) = (&want.rule, want.rule.window.index(now));
+            let asked = Take { slot: slot(want), index, limit: rule.limit, block: 1, settled: 0, resets: false };
+            if let Some(obstacle @ Obstacle::Exhausted) = asked.obstacle(&counter) {
                 let lease = &mut holdings.entry(name_of(rule)).or_default().lease;
-                lease.refused(rule, take, Obstacle::Exhausted, now, self.random_part());
-                is_exhausted = true;
+                lease.refused(rule, &asked, obstacle, read_at, self.random_part());
+                exhausted.push(number);
             }
         }
-        is_exhausted.then_some(Outcome::Exhausted)
+        (!exhausted.is_empty()).then_some(Outcome::Exhausted(exhausted))
     }
 
-    /// One take for each limit that lacks something.
-    fn takes(&self, account: &Account, wants: &[&Want], now: Timestamp) -> Vec<(Rule, Take)> {
+    /// One take for each limit that lacks something; what runs low rides along.
+    fn plan(&self, account: &Account, wants: &[Want], reason: Reason) -> Vec<Planned> {
+        let now = self.clock.now();
         let service = Duration::from_micros(self.service_micros.load(Ordering::Relaxed));
         let mut holdings = account.lock();
-        let take = |want: &&Want| {
-            let lease = &mut holdings.entry(name_of(&want.rule)).or_default().lease;
-            let credit = lease.credit(want.rule.window.index(now));
-            // What has enough rides along only when it runs low, too.
-            if credit >= want.permits && !lease.is_low(want.rule.window.index(now)) {
+        let plan = |(number, want): (usize, &Want)| {
+            let (rule, index) = (&want.rule, want.rule.window.index(now));
+            let lease = &mut holdings.entry(name_of(rule)).or_default().lease;
+            let lacks = want.permits.saturating_sub(lease.credit(rule, index));
+            let is_needed = lacks > 0 && reason == Reason::Lacking;
+            if !is_needed && (!lease.is_low(rule, index) || lease.was_denied(rule, index)) {
                 return None;
             }
-            let needed = want.permits.saturating_sub(credit).max(1);
-            let take = lease.take(&want.rule, needed, now, service, self.random_part());
-            Some((want.rule.clone(), take))
+            let needed = if is_needed { lacks } else { 0 };
+            let take = lease.take(rule, needed, now, service, self.random_part())?;
+            Some(Planned { number, rule: rule.clone(), take, is_needed })
         };
-        wants.iter().filter_map(take).collect()
+        let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
+        let planned: Vec<Planned> = own.filter_map(plan).collect();
+        // What only rides along is not worth a write of its own where a request lacks nothing any more.
+        let is_worth_it = reason == Reason::Spent || planned.iter().any(|planned| planned.is_needed);
+        if is_worth_it {
+            return planned;
+        }
+        for Planned { rule, take, .. } in &planned {
+            holdings.entry(name_of(rule)).or_default().lease.not_taken(take);
+        }
+        Vec::new()
     }
 
-    /// Sends returns, each once: whether one arrived is nobody's business any more.
+    /// When a counter may be deleted: no window of any limit that may share it can still be the present one then.
+    fn expires_at(&self, wants: &[Want]) -> Timestamp {
+        let longest = wants.iter().map(|want| want.longest).max().unwrap_or_default();
+        self.clock.now().plus(longest).plus(KEPT)
+    }
+
+    /// Sends returns, each once and all together: whether one arrived is nobody's business any more.
     pub(super) async fn send_back(&self, account: &Account, back: Vec<Return>) {
-        for back in back {
-            let _ = self.counters.give_back(&account.counter, &back).await;
-        }
+        join_all(back.iter().map(|back| self.counters.give_back(&account.counter, back))).await;
     }
 
     /// A number from 0 to 1.
@@ -145,7 +223,10 @@ impl Limits {
     }
 }
 
-fn expires_at(takes: &[(Rule, Take)]) -> Timestamp {
-    let ends = takes.iter().map(|(rule, take)| rule.window.end(take.index));
-    ends.max().unwrap_or_default().plus(KEPT)
+/// What was certainly not written is still to be told.
+fn untold(account: &Account, planned: &[Planned]) {
+    let mut holdings = account.lock();
+    for Planned { rule, take, .. } in planned {
+        holdings.entry(name_of(rule)).or_default().lease.not_taken(take);
+    }
 }

@@ -29,9 +29,10 @@ pub(super) fn headers(wants: &[Want], now: Timestamp) -> Vec<(HeaderName, Header
 }
 
 /// The refusal by the limit that makes the client wait longest, of those that have nothing left.
-pub(super) fn exhausted(wants: &[Want], now: Timestamp) -> Problem {
-    let empty = wants.iter().filter(|want| want.denied(now).is_some() && !want.is_met(now));
-    let Some(longest) = empty.max_by_key(|want| resets_in(want, now)) else { return throttled("nothing is left") };
+pub(super) fn exhausted(empty: &[&Want], now: Timestamp) -> Problem {
+    let Some(longest) = empty.iter().max_by_key(|want| resets_in(want, now)) else {
+        return throttled("nothing is left");
+    };
     let id = &longest.rule.id;
     let (code, what) = match longest.rule.window.is_quota() {
         true => (Code::QuotaExhausted, "quota"),

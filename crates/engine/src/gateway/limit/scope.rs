@@ -12,8 +12,8 @@ use crate::gateway::{
 /// The name of a scope within its owner's counters.
 pub(super) struct Scope {
     pub(super) text: String,
-    /// Whether nobody proven stands behind it.
-    pub(super) is_address: bool,
+    /// Whether clients can make as many of it as they like.
+    pub(super) is_chosen: bool,
 }
 
 impl Scope {
@@ -33,9 +33,10 @@ impl Scope {
                 hashed(name.as_str(), values.map(|value| value.as_bytes().to_vec()))
             }
             PartPolicy::Claim(name) => {
+                // The first credential says who calls; no other one chooses the counter.
                 let subjects = caller.subjects();
-                let claims = subjects.iter().filter_map(|subject| subject.claims?.get(&**name));
-                hashed(name, claims.take(1).map(|claim| claim.to_string().into_bytes()))
+                let claim = subjects.first().and_then(|subject| subject.claims?.get(&**name));
+                hashed(name, claim.into_iter().map(|claim| claim.to_string().into_bytes()))
             }
         };
         let text = match &*limit.by {
@@ -45,7 +46,8 @@ impl Scope {
                 parts.map(|part| format!("{}:{part}", part.len())).collect::<Vec<_>>().join(",")
             }
         };
-        Self { is_address: caller.is_anonymous(), text }
+        let is_chosen = |part: &PartPolicy| matches!(part, PartPolicy::Ip | PartPolicy::Header(_));
+        Self { is_chosen: caller.is_anonymous() || limit.by.iter().any(is_chosen), text }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which permits a request needs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use faregate_core::{
     limit::Rule,
@@ -20,9 +20,6 @@ use crate::gateway::{
     caller::{Caller, Evidence},
 };
 
-/// The part of a limit that is admitted without permits while its counter cannot be reached.
-const UNPAID_PART: u64 = 10;
-
 /// Permits that a request needs of one limit.
 #[derive(Clone)]
 pub(super) struct Want {
@@ -30,6 +27,15 @@ pub(super) struct Want {
     pub(super) rule: Rule,
     pub(super) permits: u64,
     refuses_when_unavailable: bool,
+    /// The longest window of all limits that may share the counter.
+    pub(super) longest: Duration,
+}
+
+/// Whose limits these are.
+#[derive(Clone, Copy)]
+struct Owner<'a> {
+    name: &'a str,
+    longest: Duration,
 }
 
 impl Limits {
@@ -43,11 +49,13 @@ impl Limits {
         let plan = plan(asked, caller)?;
         let mut wants = Vec::new();
         for limit in plan.into_iter().flat_map(|plan| &plan.limits) {
-            self.want(&mut wants, limit, "plan", asked, caller, side_work);
+            let owner = Owner { name: "plan", longest: asked.snapshot.longest_plan_window };
+            self.want(&mut wants, limit, owner, asked, caller, side_work);
         }
         let own = format!("route:{}", asked.route.id);
+        let longest = asked.route.limits.iter().map(|limit| limit.rule.window.longest()).max().unwrap_or_default();
         for limit in &asked.route.limits {
-            self.want(&mut wants, limit, &own, asked, caller, side_work);
+            self.want(&mut wants, limit, Owner { name: &own, longest }, asked, caller, side_work);
         }
         Ok((plan.map(|plan| Arc::clone(&plan.id)), wants))
     }
@@ -56,7 +64,7 @@ impl Limits {
         self: &Arc<Self>,
         wants: &mut Vec<Want>,
         limit: &LimitPolicy,
-        owner: &str,
+        owner: Owner<'_>,
         asked: Asked<'_>,
         caller: &Caller,
         side_work: &mut SideWork,
@@ -65,13 +73,13 @@ impl Limits {
             return;
         }
         let scope = Scope::of(limit, asked, caller);
-        let (account, evicted) = self.accounts.get(&format!("{owner}|{}", scope.text), scope.is_address);
+        let (account, evicted) = self.accounts.get(&format!("{}|{}", owner.name, scope.text), scope.is_chosen);
         if let Some(evicted) = evicted {
             let (limits, back) = (Arc::clone(self), evicted.give_back(self.clock.now(), true));
             side_work.spawn(async move { limits.send_back(&evicted, back).await });
         }
         let mut rule = limit.rule.clone();
-        if let (Some(Evidence::Key { item, .. }), "plan") = (caller.evidence(), owner)
+        if let (Some(Evidence::Key { item, .. }), "plan") = (caller.evidence(), owner.name)
             && let Some(number) = item.limits.get(&rule.id)
         {
             rule.limit = *number;
@@ -81,6 +89,7 @@ impl Limits {
             rule,
             permits: limit.permits(asked.headers),
             refuses_when_unavailable: limit.refuses_when_unavailable,
+            longest: owner.longest,
         });
     }
 }
@@ -121,34 +130,32 @@ impl Want {
 
     /// Whether there is enough without asking anybody.
     pub(super) fn is_met(&self, now: Timestamp) -> bool {
-        self.with(now, |holding, index| holding.lease.credit(index) + holding.allowed >= self.permits)
+        self.with(now, |holding, index| holding.lease.credit(&self.rule, index) >= self.permits)
     }
 
     /// Whether the last permit is being spent.
     pub(super) fn is_spent(&self, now: Timestamp) -> bool {
-        self.with(now, |holding, index| holding.lease.credit(index) == 0 && holding.lease.denied(index, now).is_none())
+        self.with(now, |holding, index| {
+            holding.lease.credit(&self.rule, index) == 0 && holding.lease.denied(&self.rule, index, now).is_none()
+        })
     }
 
     /// Until when the counter's own word is that there is nothing left.
     pub(super) fn denied(&self, now: Timestamp) -> Option<Timestamp> {
-        self.with(now, |holding, index| holding.lease.denied(index, now))
+        self.with(now, |holding, index| holding.lease.denied(&self.rule, index, now))
     }
 
     /// How much everybody together has left, as far as this environment knows.
     pub(super) fn remaining(&self, now: Timestamp) -> u64 {
-        self.with(now, |holding, index| match holding.lease.denied(index, now) {
-            Some(_) => holding.lease.credit(index),
-            None => holding.lease.remaining(&self.rule, index),
+        self.with(now, |holding, index| match holding.lease.was_denied(&self.rule, index) {
+            true => holding.lease.credit(&self.rule, index),
+            false => holding.lease.remaining(&self.rule, index),
         })
     }
 
-    /// Allows the request under way without permits, if the limit says so and has not allowed too many in this window.
-    pub(super) fn allow_unpaid(&self, now: Timestamp) -> bool {
-        self.with(now, |holding, index| {
-            let used = if holding.unpaid.0 == index { holding.unpaid.1 } else { 0 };
-            let may = !self.refuses_when_unavailable && used + self.permits <= self.rule.limit / UNPAID_PART;
-            holding.allowed = if may { self.permits } else { 0 };
-            may
-        })
+    /// Whether the request may pass without permits: the counter cannot be reached, and the limit says so.
+    pub(super) fn may_owe(&self, now: Timestamp) -> bool {
+        !self.refuses_when_unavailable
+            && self.with(now, |holding, index| holding.may_owe(&self.rule, index, self.permits))
     }
 }
