@@ -28,6 +28,7 @@
 //! - [`Backend`]: an HTTP server that remembers what it [`Seen`], with answers of its own
 //!   ([`Backend::serve`]) or as an echo ([`Backend::echo`]).
 //! - [`send`] and [`open`]: a client that follows, retries and adds nothing.
+//! - [`DynamoDbProxy`]: a way to DynamoDB on which answers are lost, late, or refusals.
 //! - [`OpenIdProvider`]: a certified OpenID provider in a process of its own; [`mint`]: tokens by PyJWT, good and
 //!   bad. `cargo xtask test` installs both.
 //! - [`vectors`]: the public conformance suites, where they are.
@@ -39,6 +40,7 @@ pub use support::{
     binary::{MissingBinary, binary, target_folder},
     client::{Answer, SendError, open, send},
     provider::{OpenIdProvider, ProviderError},
+    proxy::{DynamoDbProxy, Fate},
     seen::Seen,
     stack::{Stack, StackError, Stores},
     tokens::{Minted, mint},

@@ -6,6 +6,7 @@ pub(crate) mod client;
 mod clock;
 mod event;
 pub(crate) mod provider;
+pub(crate) mod proxy;
 pub(crate) mod seen;
 pub(crate) mod stack;
 pub(crate) mod tokens;

@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::config::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    operation::update_item::UpdateItemError,
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use faregate_core::{
@@ -57,14 +57,10 @@ impl DynamoCounters {
             .timeout_config(timeouts);
         Self { client: Client::from_conf(own.build()), table: table.into() }
     }
-}
 
-#[async_trait]
-impl Counters for DynamoCounters {
-    async fn take(&self, counter: &str, takes: &[Take], expires_at: Timestamp) -> Result<Taken, StoreError> {
-        let Expression { update, condition, names, values } = take(takes, expires_at);
-        let written = self
-            .client
+    fn update(&self, counter: &str, expression: Expression) -> UpdateItemFluentBuilder {
+        let Expression { update, condition, names, values } = expression;
+        self.client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(counter)))
@@ -72,6 +68,14 @@ impl Counters for DynamoCounters {
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
+    }
+}
+
+#[async_trait]
+impl Counters for DynamoCounters {
+    async fn take(&self, counter: &str, takes: &[Take], expires_at: Timestamp) -> Result<Taken, StoreError> {
+        let written = self
+            .update(counter, take(takes, expires_at))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -95,19 +99,7 @@ impl Counters for DynamoCounters {
     }
 
     async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError> {
-        let Expression { update, condition, names, values } = give_back(back);
-        let written = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(counter)))
-            .update_expression(update)
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values))
-            .send()
-            .await;
-        match written {
+        match self.update(counter, give_back(back)).send().await {
             Ok(_) => Ok(true),
             Err(error) if refused(&error).is_some() => Ok(false),
             Err(error) => Err(store_error(error)),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use faregate_core::api_key::KeyHash;
 use faregate_engine::ports::KeyAdmin;
-use faregate_tests::{Backend, Stack};
+use faregate_tests::{Backend, DynamoDbProxy, Fate, Stack};
 use futures_util::{StreamExt, stream};
 use http::Request;
 use serde_json::{Value, json};
@@ -137,4 +137,47 @@ async fn values_of_a_header_limit_are_counted_whatever_their_length() {
             assert_eq!(answer.status.as_u16(), status, "{:?}", value.map(str::len));
         }
     }
+}
+
+/// A plan with a day's limit before eight environments whose way to DynamoDB has this fate; how many of the requests
+/// were admitted and refused, and how many writes were sent.
+async fn under(requests: usize, fate: impl Fn(u64) -> Fate + Send + Sync + 'static) -> (usize, usize, u64) {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let mut document = document(&backend, &json!({"authenticate": "api_key"}));
+    document["plans"] = json!([{"id": "gold", "limits": [{"id": "daily", "limit": 1500, "per": "day"}]}]);
+    let stores = faregate_tests::Stores::start().await.expect("stores");
+    stores.apply(&document).await.expect("applied");
+    let item = json!({"key_hash": KeyHash::of(b"secret").as_str(), "consumer": "acme", "plan": "gold"});
+    assert!(stores.keys().create(item.as_object().cloned().expect("an item")).await.expect("a table"));
+    let proxy = DynamoDbProxy::start(stores.dynamodb().address(), "UpdateItem", fate).await.expect("a proxy");
+    let driver = stores.gateway().expect("a driver").environments(ENVIRONMENTS);
+    let driver = driver.env("AWS_ENDPOINT_URL_DYNAMODB", proxy.url()).start().await.expect("environments");
+    let sent = stream::iter(0..requests).map(|_| faregate_tests::send(driver.address(), with_key("secret")));
+    let answers: Vec<u16> =
+        sent.buffer_unordered(16).map(|answer| answer.expect("an answer").status.as_u16()).collect().await;
+    let count = |wanted: &[u16]| answers.iter().filter(|status| wanted.contains(status)).count();
+    (count(&[200]), count(&[429, 503]), proxy.calls())
+}
+
+#[tokio::test]
+async fn answers_that_are_lost_or_late_admit_nothing_more() {
+    let lost = |number: u64| if number % 20 == 7 { Fate::AnswerLost } else { Fate::Passed };
+    let late = |number: u64| match number % 5 {
+        2 => Fate::Delayed(std::time::Duration::from_millis(300)),
+        _ => Fate::Passed,
+    };
+    for (admitted, refused, writes) in [under(4000, lost).await, under(4000, late).await] {
+        assert_eq!(admitted + refused, 4000);
+        assert!((750..=1500).contains(&admitted), "{admitted} admitted");
+        assert!(writes <= 400, "{writes} writes");
+    }
+}
+
+#[tokio::test]
+async fn a_throttled_counter_refuses_and_admits_nothing_more() {
+    let (admitted, refused, _) =
+        under(4000, |number| if number % 2 == 0 { Fate::Throttled } else { Fate::Passed }).await;
+    assert!(admitted + refused == 4000 && (750..=1500).contains(&admitted), "{admitted} admitted");
+    let (admitted, refused, _) = under(200, |_| Fate::Throttled).await;
+    assert_eq!((admitted, refused), (0, 200));
 }

@@ -1,0 +1,129 @@
+//! A way to DynamoDB on which things go wrong.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::client::send;
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes through.
+    Passed,
+    /// It is made, and the connection ends without an answer.
+    AnswerLost,
+    /// It is made, and the answer comes so much later.
+    Delayed(Duration),
+    /// It is not made: the table takes no more.
+    Throttled,
+}
+
+/// Passes calls of one operation on, each with a fate of its own; other operations go through.
+///
+/// Dropping it ends the listener.
+#[derive(Debug)]
+pub struct DynamoDbProxy {
+    address: SocketAddr,
+    calls: Arc<AtomicU64>,
+    _listener: AbortOnDrop,
+}
+
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl DynamoDbProxy {
+    /// Listens before `upstream`; `fate` is asked with the number of each call of `operation`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no port.
+    pub async fn start(
+        upstream: SocketAddr,
+        operation: &'static str,
+        fate: impl Fn(u64) -> Fate + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let calls = Arc::new(AtomicU64::new(0));
+        let (fate, counted) = (Arc::new(fate), Arc::clone(&calls));
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (fate, counted) = (Arc::clone(&fate), Arc::clone(&counted));
+                let service = service_fn(move |request| {
+                    let (fate, counted) = (Arc::clone(&fate), Arc::clone(&counted));
+                    async move { answer(upstream, operation, &*fate, &counted, request).await }
+                });
+                // A client that ends its connection, or whose answer is lost, is no failure of the proxy's.
+                tokio::spawn(async move {
+                    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+                });
+            }
+        });
+        Ok(Self { address, calls, _listener: AbortOnDrop(serving) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How many calls of the operation came.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+async fn answer(
+    upstream: SocketAddr,
+    operation: &str,
+    fate: &(dyn Fn(u64) -> Fate + Send + Sync),
+    calls: &AtomicU64,
+    request: Request<Incoming>,
+) -> io::Result<Response<Full<Bytes>>> {
+    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let fate = match target.ends_with(operation) {
+        true => fate(calls.fetch_add(1, Ordering::Relaxed)),
+        false => Fate::Passed,
+    };
+    if fate == Fate::Throttled {
+        let body = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "slow down"}"#;
+        let answer = Response::builder()
+            .status(StatusCode::BAD_REQUEST)
+            .header(header::CONTENT_TYPE, "application/x-amz-json-1.0");
+        return answer.body(Full::from(body)).map_err(io::Error::other);
+    }
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let answer = send(upstream, Request::from_parts(parts, body)).await.map_err(io::Error::other)?;
+    match fate {
+        Fate::AnswerLost => return Err(io::Error::other("the answer is lost")),
+        Fate::Delayed(delay) => tokio::time::sleep(delay).await,
+        Fate::Passed | Fate::Throttled => {}
+    }
+    let mut response = Response::new(Full::from(answer.body));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    Ok(response)
+}
