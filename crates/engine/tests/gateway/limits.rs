@@ -1,8 +1,23 @@
 //! Limits: exact over all environments, almost free, and honest about what is left.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use faregate_engine::{gateway::Peer, ports::StoreError};
+use async_trait::async_trait;
+use faregate_core::{
+    limit::{Counter, Return, SlotName, Take},
+    time::Timestamp,
+};
+use faregate_engine::{
+    gateway::Peer,
+    ports::{Counters, StoreError, Taken},
+};
 use serde_json::{Value, json};
 
 use super::support::{Answer, Harness, KEY, NOW, forwarding, request};
@@ -404,4 +419,40 @@ async fn silent_keys_give_back_however_many_there_are() {
         let granted: Vec<u64> = counter.slots.values().map(|slot| slot.granted).collect();
         assert_eq!(granted, [20], "{name}");
     }
+}
+
+/// Counters that nobody reaches, which takes half a second to find out.
+#[derive(Default)]
+struct Away(AtomicUsize);
+
+#[async_trait]
+impl Counters for Away {
+    async fn take(&self, _: &str, _: &[Take], _: Timestamp) -> Result<Taken, StoreError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let answer = std::future::pending::<()>();
+        let _ = tokio::time::timeout(Duration::from_millis(500), answer).await;
+        Err(StoreError::Unavailable("away".to_owned()))
+    }
+
+    async fn give_back(&self, _: &str, _: &Return) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn read(&self, _: &str, _: &[SlotName]) -> Result<Counter, StoreError> {
+        Ok(Counter::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_counter_that_is_away_waits_for_one_attempt() {
+    let limit = json!({"id": "x", "limit": 100, "per": "hour", "by": "route"});
+    let harness = Harness::new(document(json!({"limits": [limit]}), json!([]))).await;
+    let away = Arc::new(Away::default());
+    let gateway = harness.with_counters(Arc::<Away>::clone(&away));
+    let started = tokio::time::Instant::now();
+    let calls = (0..20).map(|_| harness.through(&gateway, request("GET", "https://h/", &[])));
+    let answers = futures_util::future::join_all(calls).await;
+    assert!(answers.iter().all(|answer| answer.status == 503));
+    assert_eq!(away.0.load(Ordering::Relaxed), 1);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }

@@ -10,7 +10,7 @@ use faregate_engine::{
         FakeClock, FakeConfigStore, FakeCounters, FakeKeyStore, FakeOutbound, FakeRandom, FakeSecrets, FakeTelemetry,
     },
     gateway::{Gateway, Handled, Incoming, Peer, Ports},
-    ports::StoredEntry,
+    ports::{Counters, StoredEntry},
     publish::{Outcome, PublishOptions, publish},
     record::Record,
 };
@@ -120,6 +120,11 @@ impl Harness {
     /// Another environment of the same gateway.
     pub(crate) fn second(&self) -> Gateway {
         Gateway::new(self.ports.clone())
+    }
+
+    /// Another environment, with other counters.
+    pub(crate) fn with_counters(&self, counters: Arc<dyn Counters>) -> Gateway {
+        Gateway::new(Ports { counters, ..self.ports.clone() })
     }
 
     /// Sends a request through one environment.

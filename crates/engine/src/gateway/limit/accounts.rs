@@ -58,6 +58,7 @@ impl Table {
             counter: counter.into(),
             holdings: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
+            outages: AtomicU64::new(0),
         });
         accounts.put(counter.into(), Arc::clone(&account));
         let evicted = if accounts.len() > count_max { accounts.pop_lru() } else { None };
@@ -115,6 +116,8 @@ pub(super) struct Account {
     holdings: Mutex<Holdings>,
     /// One fetch at a time: others wait for what it brings.
     pub(super) fetching: tokio::sync::Mutex<()>,
+    /// How many fetches found no counter: whoever waited for one need not wait for another.
+    pub(super) outages: AtomicU64,
 }
 
 /// Leases by limit and unit.

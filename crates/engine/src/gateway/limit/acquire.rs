@@ -58,7 +58,11 @@ struct Planned {
 impl Limits {
     /// Fetches what these wants lack in one account, in one write; one fetch at a time.
     pub(super) async fn acquire(&self, account: &Account, wants: &[Want], reason: Reason) -> Outcome {
+        let outages = account.outages.load(Ordering::Relaxed);
         let _fetching = account.fetching.lock().await;
+        if account.outages.load(Ordering::Relaxed) != outages {
+            return Outcome::Unavailable("the counter could not be reached a moment ago".to_owned());
+        }
         if let Some(outcome) = self.probe(account, wants, reason).await {
             return outcome;
         }
@@ -92,8 +96,12 @@ impl Limits {
                     }
                 }
                 // It may have been made: nothing is granted, and what it told is told.
-                Err(StoreError::Unavailable(cause)) => return Outcome::Unavailable(cause),
+                Err(StoreError::Unavailable(cause)) => {
+                    account.outages.fetch_add(1, Ordering::Relaxed);
+                    return Outcome::Unavailable(cause);
+                }
                 Err(error @ (StoreError::Rejected(_) | StoreError::Malformed(_))) => {
+                    untold(account, &planned);
                     return Outcome::Rejected(error.to_string());
                 }
             }
