@@ -181,3 +181,37 @@ async fn a_throttled_counter_refuses_and_admits_nothing_more() {
     let (admitted, refused, _) = under(200, |_| Fate::Throttled).await;
     assert_eq!((admitted, refused), (0, 200));
 }
+
+/// 21: made-up keys from ever new addresses cost next to no reads, and a paying consumer goes on meanwhile.
+#[tokio::test]
+async fn a_flood_of_fresh_keys_and_addresses_costs_next_to_nothing() {
+    const FLOOD: u32 = 20_000;
+    let backend = Backend::echo("b").await.expect("a backend");
+    let mut document = document(&backend, &json!({"authenticate": "api_key"}));
+    document["plans"] = json!([{"id": "gold", "limits": [{"id": "daily", "limit": 100_000, "per": "day"}]}]);
+    let stores = faregate_tests::Stores::start().await.expect("stores");
+    stores.apply(&document).await.expect("applied");
+    let item = json!({"key_hash": KeyHash::of(b"secret").as_str(), "consumer": "acme", "plan": "gold"});
+    assert!(stores.keys().create(item.as_object().cloned().expect("an item")).await.expect("a table"));
+    let reads = DynamoDbProxy::start(stores.dynamodb().address(), "GetItem", |_| Fate::Passed).await.expect("a proxy");
+    let driver = stores.gateway().expect("a driver").environments(ENVIRONMENTS);
+    let driver = driver.env("AWS_ENDPOINT_URL_DYNAMODB", reads.url()).start().await.expect("environments");
+    let paying = || faregate_tests::send(driver.address(), with_key("secret"));
+    // All environments know the key: it is one that calls all the time.
+    let known = stream::iter(0..400).map(|_| paying()).buffer_unordered(16);
+    assert!(known.all(|answer| async move { answer.is_ok_and(|answer| answer.status.as_u16() == 200) }).await);
+    let before = reads.calls();
+    let flood = stream::iter(0..FLOOD).map(|number| {
+        let address = std::net::Ipv4Addr::from(0x0b00_0000 + number).to_string();
+        let sent = request("GET", "/").header("x-api-key", format!("made up {number}"));
+        let sent = sent.header("x-driver-source-ip", address).body(Bytes::new()).expect("a request");
+        faregate_tests::send(driver.address(), sent)
+    });
+    let statuses: Vec<u16> =
+        flood.buffer_unordered(16).map(|answer| answer.expect("an answer").status.as_u16()).collect().await;
+    assert!(statuses.iter().all(|status| [401, 503].contains(status)));
+    assert!(statuses.contains(&503), "over the budget it is not said that a key is wrong");
+    let cost = reads.calls() - before;
+    assert!(cost * 10 <= u64::from(FLOOD), "{cost} reads for {FLOOD} refused requests");
+    assert_eq!(paying().await.expect("an answer").status.as_u16(), 200);
+}

@@ -13,7 +13,7 @@ use super::network::network;
 /// Look-ups of unknown keys that one address may cause at once, and then each second.
 const ADDRESS: Rate = Rate { burst: 20.0, per_second: 1.0 };
 /// The same of all addresses together.
-const ENVIRONMENT: Rate = Rate { burst: 200.0, per_second: 10.0 };
+const ENVIRONMENT: Rate = Rate { burst: 100.0, per_second: 2.0 };
 /// How many addresses are remembered.
 const ADDRESSES_MAX: usize = 4096;
 
@@ -121,7 +121,7 @@ mod tests {
         let budget = MissBudget::new();
         let now = Timestamp::from_seconds(1000);
         let missed = (0..20_000_u32).filter(|number| miss(&budget, Some(IpAddr::from(number.to_be_bytes())), now));
-        assert_eq!(missed.count(), 200);
+        assert_eq!(missed.count(), 100);
         // A clock that is set back brings nothing.
         assert!(!budget.allows(None, Timestamp::from_seconds(1)));
     }

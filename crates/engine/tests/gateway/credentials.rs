@@ -96,6 +96,13 @@ async fn a_flood_of_wrong_keys_evicts_no_right_one() {
     assert_eq!(statuses, [(401, 20), (503, 10_480)].into());
     let before = harness.keys.gets();
     assert_eq!(before, 21);
+    // A key that was good goes on, also when it is looked up again.
+    harness.clock.advance(Duration::from_secs(60));
+    for number in 0..300 {
+        call(&harness, &format!("another wrong {number}")).await;
+    }
+    assert_eq!(call(&harness, KEY).await.status, 200);
+    let before = harness.keys.gets();
     assert_eq!(call(&harness, KEY).await.status, 200);
     assert_eq!(harness.keys.gets(), before);
 }
