@@ -5,6 +5,7 @@ use faregate_core::api_key::KeyHash;
 use faregate_engine::ports::KeyAdmin;
 use faregate_testing::issuer::SigningKey;
 use faregate_tests::{Backend, Stack, full};
+use futures_util::{StreamExt, stream};
 use http::Response;
 use serde_json::{Value, json};
 
@@ -152,4 +153,33 @@ async fn no_cached_answer_of_an_endpoint_serves_another_request() {
     assert_eq!(call("/a", &[("x-user", "alice")]).await, passed("alice"));
     assert_eq!(call("/a", &[("x-user", "alice")]).await, passed("alice"));
     assert_eq!(endpoint.seen().len(), 7, "a missing header is never cached");
+}
+
+/// 30: tokens verified at once in one environment, first and repeated, are never mixed up.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_many_tokens_in_one_environment_every_backend_call_has_its_own_consumer() {
+    const TOKENS: usize = 200;
+    const TIMES: usize = 10;
+    const AT_ONCE: usize = 20;
+    let backend = Backend::echo("b").await.expect("a backend");
+    let key = SigningKey::es256("k").expect("a key");
+    let mut document = document(&backend, &json!({"authenticate": {"jwt": {"issuers": ["main"]}}}));
+    document["issuers"] = json!([issuer("main", &key)]);
+    let stack = Stack::start_with(&document, |driver| driver.concurrency(AT_ONCE)).await.expect("a stack");
+    let exp = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs() + 3600;
+    let token = |number: usize| {
+        let claims = json!({"iss": "https://main.example", "aud": "a", "sub": format!("user-{number}"), "exp": exp});
+        key.token(&claims).expect("a token")
+    };
+    let tokens: Vec<String> = (0..TOKENS).map(token).collect();
+    let calls = stream::iter(0..TOKENS * TIMES).map(|call| {
+        let number = call % TOKENS;
+        let sent = request("GET", &format!("/{number}")).header("authorization", format!("Bearer {}", tokens[number]));
+        let sent = stack.send(sent.body(Bytes::new()).expect("a request"));
+        async move { (number, sent.await.expect("an answer").seen().expect("an echo")) }
+    });
+    for (number, seen) in calls.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+        assert_eq!(seen.header("x-faregate-consumer"), Some(format!("main:user-{number}")));
+        assert_eq!(seen.path, format!("/{number}"));
+    }
 }
