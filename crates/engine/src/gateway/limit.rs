@@ -26,7 +26,7 @@ use http::{HeaderMap, Method};
 use tokio::time::timeout;
 
 use self::{
-    accounts::{Account, Accounts},
+    accounts::Accounts,
     acquire::{Outcome, Reason},
     wants::Want,
 };
@@ -133,9 +133,7 @@ impl Limits {
             if lacking.is_empty() {
                 return Err(answer::unavailable("as much as may be admitted without the counter was"));
             }
-            let mut accounts: Vec<&Arc<Account>> = lacking.iter().map(|want| &want.account).collect();
-            accounts.sort_by_key(|account| Arc::as_ptr(account));
-            accounts.dedup_by_key(|account| Arc::as_ptr(account));
+            let accounts = accounts::distinct(lacking);
             let fetched = accounts.iter().map(|account| self.acquire(account, wants, Reason::Lacking));
             let fetched = join_all(fetched).await;
             let now = self.clock.now();
@@ -172,11 +170,8 @@ impl Limits {
     fn renew_beside(self: &Arc<Self>, wants: &[Want], side_work: &mut SideWork) {
         let now = self.clock.now();
         let spent: Vec<Want> = wants.iter().filter(|want| want.is_spent(now)).cloned().collect();
-        let mut accounts: Vec<Arc<Account>> = spent.iter().map(|want| Arc::clone(&want.account)).collect();
-        accounts.sort_by_key(Arc::as_ptr);
-        accounts.dedup_by_key(|account| Arc::as_ptr(account));
-        for account in accounts {
-            let (limits, wants) = (Arc::clone(self), spent.clone());
+        for account in accounts::distinct(&spent) {
+            let (limits, wants, account) = (Arc::clone(self), spent.clone(), Arc::clone(account));
             side_work.spawn(async move {
                 // Whatever comes of it, the next request sees it in its account.
                 let _ = limits.acquire(&account, &wants, Reason::Spent).await;

@@ -174,12 +174,17 @@ pub(super) fn name_of(rule: &Rule) -> (Box<str>, String) {
     (rule.id.clone(), rule.window.unit())
 }
 
-/// Spends from every limit, or from none if one has too little. Those in `owing` may do without permits.
-pub(super) fn deduct(wants: &[Want], owing: &[bool], now: Timestamp) -> bool {
-    let mut accounts: Vec<&Arc<Account>> = wants.iter().map(|want| &want.account).collect();
-    // Always in the same order, so that two requests never wait for each other.
+/// The accounts of these wants, each once and always in the same order, so that two requests never wait for each other.
+pub(super) fn distinct<'a>(wants: impl IntoIterator<Item = &'a Want>) -> Vec<&'a Arc<Account>> {
+    let mut accounts: Vec<&Arc<Account>> = wants.into_iter().map(|want| &want.account).collect();
     accounts.sort_by_key(|account| Arc::as_ptr(account));
     accounts.dedup_by_key(|account| Arc::as_ptr(account));
+    accounts
+}
+
+/// Spends from every limit, or from none if one has too little. Those in `owing` may do without permits.
+pub(super) fn deduct(wants: &[Want], owing: &[bool], now: Timestamp) -> bool {
+    let accounts = distinct(wants);
     let mut locked: Vec<(*const Account, MutexGuard<'_, Holdings>)> =
         accounts.iter().map(|account| (Arc::as_ptr(account), account.lock())).collect();
     let mut of = |want: &Want, act: &dyn Fn(&mut Holding, u64) -> bool| {
