@@ -10,7 +10,14 @@
 
 mod expression;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::config::{retry::RetryConfig, timeout::TimeoutConfig};
@@ -24,7 +31,8 @@ use faregate_core::{
     limit::{Counter, Return, Slot, SlotName, Take},
     time::Timestamp,
 };
-use faregate_engine::ports::{Counters, StoreError, Taken};
+use faregate_engine::ports::{Clock, Counters, StoreError, Taken, Terms, Waiting};
+use tokio::time::timeout;
 
 use self::expression::{Expression, give_back, take};
 use crate::{
@@ -35,27 +43,66 @@ use crate::{
 
 const ID: &str = "id";
 
-/// How long a new connection may take.
-const CONNECT: Duration = Duration::from_millis(400);
-/// How long a gateway waits for an answer over a connection that is open.
-pub const ANSWER_LIMIT: Duration = Duration::from_millis(100);
+/// How long a call may take, a new connection included.
+const CALL_LIMIT: Duration = Duration::from_millis(500);
+/// How long a call may take for which a request waits, over a connection that is open.
+const WAITED_FOR_LIMIT: Duration = Duration::from_millis(100);
+/// How long after an answer its connection counts as open, whatever froze meanwhile.
+const OPEN_FOR: Duration = Duration::from_secs(5);
 
 /// The Usage table in DynamoDB. The SDK retries nothing here.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DynamoCounters {
     client: Client,
     table: String,
+    clock: Arc<dyn Clock>,
+    call_limit: Duration,
+    waited_for_limit: Duration,
+    /// When the store was last heard, in milliseconds of wall time.
+    heard_at: Arc<AtomicU64>,
 }
 
 impl DynamoCounters {
-    /// The table of this name; an answer may take as long as `answer_limit`.
+    /// The table of this name, for a gateway: a request waits 100 ms for an answer over an open connection, and 500 ms
+    /// where one must be opened; what nobody waits for may take 500 ms.
     #[must_use]
-    pub fn new(config: &AwsConfig, table: impl Into<String>, answer_limit: Duration) -> Self {
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(answer_limit).build();
+    pub fn new(config: &AwsConfig, table: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
+        // The limits are kept here, because they depend on the call.
         let own = aws_sdk_dynamodb::config::Builder::from(config.sdk())
             .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts);
-        Self { client: Client::from_conf(own.build()), table: table.into() }
+            .timeout_config(TimeoutConfig::disabled());
+        Self {
+            client: Client::from_conf(own.build()),
+            table: table.into(),
+            clock,
+            call_limit: CALL_LIMIT,
+            waited_for_limit: WAITED_FOR_LIMIT,
+            heard_at: Arc::default(),
+        }
+    }
+
+    /// With other limits, the same for all calls.
+    #[must_use]
+    pub fn patient(self, limit: Duration) -> Self {
+        Self { call_limit: limit, waited_for_limit: limit, ..self }
+    }
+
+    /// The outcome of a call, if it comes in time.
+    async fn in_time<T>(
+        &self,
+        waiting: Waiting,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let heard_at = Timestamp::from_millis(self.heard_at.load(Ordering::Relaxed));
+        let is_open = self.clock.now().since(heard_at) < OPEN_FOR;
+        let limit = if is_open && waiting == Waiting::Request { self.waited_for_limit } else { self.call_limit };
+        let outcome = timeout(limit, call)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {} ms", limit.as_millis()))));
+        if !matches!(outcome, Err(StoreError::Unavailable(_))) {
+            self.heard_at.store(self.clock.now().as_millis(), Ordering::Relaxed);
+        }
+        outcome
     }
 
     fn update(&self, counter: &str, expression: Expression) -> UpdateItemFluentBuilder {
@@ -73,7 +120,33 @@ impl DynamoCounters {
 
 #[async_trait]
 impl Counters for DynamoCounters {
-    async fn take(&self, counter: &str, takes: &[Take], expires_at: Timestamp) -> Result<Taken, StoreError> {
+    async fn take(&self, counter: &str, takes: &[Take], terms: Terms) -> Result<Taken, StoreError> {
+        self.in_time(terms.waiting, self.write_takes(counter, takes, terms.expires_at)).await
+    }
+
+    async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError> {
+        let call = async {
+            match self.update(counter, give_back(back)).send().await {
+                Ok(_) => Ok(true),
+                Err(error) if refused(&error).is_some() => Ok(false),
+                Err(error) => Err(store_error(error)),
+            }
+        };
+        self.in_time(Waiting::Nobody, call).await
+    }
+
+    async fn read(&self, counter: &str, slots: &[SlotName]) -> Result<Counter, StoreError> {
+        let call = async {
+            let get = self.client.get_item().table_name(&self.table).set_key(Some(key(counter))).consistent_read(false);
+            let item = get.send().await.map_err(store_error)?.item.unwrap_or_default();
+            read(&item, slots.iter())
+        };
+        self.in_time(Waiting::Request, call).await
+    }
+}
+
+impl DynamoCounters {
+    async fn write_takes(&self, counter: &str, takes: &[Take], expires_at: Timestamp) -> Result<Taken, StoreError> {
         let written = self
             .update(counter, take(takes, expires_at))
             .return_values(ReturnValue::UpdatedNew)
@@ -96,20 +169,6 @@ impl Counters for DynamoCounters {
                 None => Err(store_error(error)),
             },
         }
-    }
-
-    async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError> {
-        match self.update(counter, give_back(back)).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if refused(&error).is_some() => Ok(false),
-            Err(error) => Err(store_error(error)),
-        }
-    }
-
-    async fn read(&self, counter: &str, slots: &[SlotName]) -> Result<Counter, StoreError> {
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(counter))).consistent_read(false);
-        let item = get.send().await.map_err(store_error)?.item.unwrap_or_default();
-        read(&item, slots.iter())
     }
 }
 

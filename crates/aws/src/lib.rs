@@ -14,6 +14,6 @@ mod ssm_secrets;
 
 pub use config::{AwsConfig, Patience};
 pub use config_store::DynamoConfigStore;
-pub use counters::{ANSWER_LIMIT, DynamoCounters};
+pub use counters::DynamoCounters;
 pub use key_store::DynamoKeyStore;
 pub use ssm_secrets::{NAMES_MAX, NEGATIVE_TTL, REFRESH_TTL, SsmSecrets, TTL};

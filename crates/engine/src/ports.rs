@@ -11,7 +11,7 @@ mod telemetry;
 
 pub use clock::{Clock, Random};
 pub use config::{ApplyLock, ConfigStore, ConfigWriter, Expected, Flip, SnapshotStore, StoredEntry};
-pub use counters::{Counters, Taken};
+pub use counters::{Counters, Taken, Terms, Waiting};
 pub use keys::{KeyAdmin, KeyStore};
 pub use outbound::{Outbound, OutboundError, OutboundLimits, OutboundRequest};
 pub use secrets::{SecretError, Secrets};

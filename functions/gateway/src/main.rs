@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use faregate_aws::{ANSWER_LIMIT, AwsConfig, DynamoConfigStore, DynamoCounters, DynamoKeyStore, Patience, SsmSecrets};
+use faregate_aws::{AwsConfig, DynamoConfigStore, DynamoCounters, DynamoKeyStore, Patience, SsmSecrets};
 use faregate_engine::{
     gateway::{Gateway, Ports},
     ports::Clock,
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let gateway = Gateway::new(Ports {
         snapshots: Arc::new(DynamoConfigStore::new(&aws, settings.config_table)),
         keys: Arc::new(DynamoKeyStore::new(&aws, settings.keys_table)),
-        counters: Arc::new(DynamoCounters::new(&aws, settings.usage_table, ANSWER_LIMIT)),
+        counters: Arc::new(DynamoCounters::new(&aws, settings.usage_table, Arc::clone(&clock))),
         secrets: Arc::new(SsmSecrets::new(&aws, Arc::clone(&clock), settings.allow_inline_secrets)),
         outbound: Arc::new(OutboundClient::new(outbound, Arc::clone(&clock))?),
         telemetry: Arc::new(JsonLines::new(Arc::clone(&clock))),

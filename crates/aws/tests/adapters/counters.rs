@@ -1,9 +1,12 @@
 //! Counters of limits in the Usage table.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use faregate_aws::DynamoCounters;
-use faregate_engine::{fakes::FakeCounters, ports::Counters};
+use faregate_engine::{
+    fakes::{FakeClock, FakeCounters},
+    ports::Counters,
+};
 use faregate_testing::{
     contract::{Subject, counters},
     dynamodb::EmbeddedDynamoDb,
@@ -33,7 +36,8 @@ mod dynamodb_contract {
 
 async fn table() -> (EmbeddedDynamoDb, DynamoCounters) {
     let dynamodb = dynamodb().await;
-    let store = DynamoCounters::new(&aws(&dynamodb.endpoint()).await, USAGE_TABLE, PATIENCE);
+    let store = DynamoCounters::new(&aws(&dynamodb.endpoint()).await, USAGE_TABLE, Arc::new(FakeClock::default()))
+        .patient(PATIENCE);
     (dynamodb, store)
 }
 

@@ -9,7 +9,7 @@ use faregate_core::{
 };
 
 use super::{Faults, locked};
-use crate::ports::{Counters, StoreError, Taken};
+use crate::ports::{Counters, StoreError, Taken, Terms};
 
 /// Counters by name.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl FakeCounters {
 
 #[async_trait]
 impl Counters for FakeCounters {
-    async fn take(&self, counter: &str, takes: &[Take], expires_at: Timestamp) -> Result<Taken, StoreError> {
+    async fn take(&self, counter: &str, takes: &[Take], terms: Terms) -> Result<Taken, StoreError> {
         self.faults.begin("take").await?;
         if takes.is_empty() {
             return Err(StoreError::Rejected("a take of nothing".to_owned()));
@@ -53,7 +53,7 @@ impl Counters for FakeCounters {
         match changed.take(takes) {
             Some(granted) => {
                 counters.insert(counter.to_owned(), changed);
-                locked(&self.expires_at).insert(counter.to_owned(), expires_at);
+                locked(&self.expires_at).insert(counter.to_owned(), terms.expires_at);
                 Ok(Taken::Granted(granted))
             }
             None => Ok(Taken::Refused(known)),

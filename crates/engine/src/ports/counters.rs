@@ -12,14 +12,32 @@ use super::StoreError;
 /// happen twice.
 #[async_trait]
 pub trait Counters: Send + Sync {
-    /// All takes of one counter or none, in one write. `expires_at` is when the counter may be deleted.
+    /// All takes of one counter or none, in one write.
     ///
     /// A call that fails may have been made all the same.
-    async fn take(&self, counter: &str, takes: &[Take], expires_at: Timestamp) -> Result<Taken, StoreError>;
+    async fn take(&self, counter: &str, takes: &[Take], terms: Terms) -> Result<Taken, StoreError>;
     /// Gives permits back; `false`, and nothing is changed, where the window is over or never had as many.
     async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError>;
     /// These slots of a counter as they were a moment ago; those that were never written are left out.
     async fn read(&self, counter: &str, slots: &[SlotName]) -> Result<Counter, StoreError>;
+}
+
+/// What else a take needs to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// When the counter may be deleted.
+    pub expires_at: Timestamp,
+    /// Who waits for the answer.
+    pub waiting: Waiting,
+}
+
+/// Who waits for an answer of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// A request: better no answer than a late one.
+    Request,
+    /// Nobody: an answer that is given up costs what it would have brought.
+    Nobody,
 }
 
 /// What became of [`Counters::take`].

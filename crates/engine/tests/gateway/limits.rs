@@ -10,13 +10,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use faregate_core::{
-    limit::{Counter, Return, SlotName, Take},
-    time::Timestamp,
-};
+use faregate_core::limit::{Counter, Return, SlotName, Take};
 use faregate_engine::{
     gateway::Peer,
-    ports::{Counters, StoreError, Taken},
+    ports::{Counters, StoreError, Taken, Terms},
 };
 use serde_json::{Value, json};
 
@@ -427,7 +424,7 @@ struct Away(AtomicUsize);
 
 #[async_trait]
 impl Counters for Away {
-    async fn take(&self, _: &str, _: &[Take], _: Timestamp) -> Result<Taken, StoreError> {
+    async fn take(&self, _: &str, _: &[Take], _: Terms) -> Result<Taken, StoreError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         let answer = std::future::pending::<()>();
         let _ = tokio::time::timeout(Duration::from_millis(500), answer).await;

@@ -4,7 +4,7 @@ use faregate_core::{
     limit::{Counter, Obstacle, Return, Slot, SlotName, Take, Window},
     time::Timestamp,
 };
-use faregate_engine::ports::{Counters, StoreError, Taken};
+use faregate_engine::ports::{Counters, StoreError, Taken, Terms, Waiting};
 use futures_util::future::join_all;
 
 /// Makes a test of each promise of [`Counters`].
@@ -29,7 +29,7 @@ macro_rules! counters_contract {
     };
 }
 
-const EXPIRES: Timestamp = Timestamp::from_seconds(1_900_000_000);
+const TERMS: Terms = Terms { expires_at: Timestamp::from_seconds(1_900_000_000), waiting: Waiting::Request };
 
 fn take(limit: &str, window: Window, index: u64, block: u64, resets: bool) -> Take {
     Take { slot: SlotName::of(limit, window, index), index, limit: 10, block, settled: 1, resets }
@@ -44,14 +44,14 @@ fn reset(take: Take) -> Take {
 }
 
 async fn granted(store: &dyn Counters, takes: &[Take]) -> Vec<u64> {
-    match store.take("plan|c#acme", takes, EXPIRES).await.expect("an answer") {
+    match store.take("plan|c#acme", takes, TERMS).await.expect("an answer") {
         Taken::Granted(granted) => granted,
         Taken::Refused(counter) => panic!("refused: {counter:?}"),
     }
 }
 
 async fn refused(store: &dyn Counters, takes: &[Take]) -> Counter {
-    match store.take("plan|c#acme", takes, EXPIRES).await.expect("an answer") {
+    match store.take("plan|c#acme", takes, TERMS).await.expect("an answer") {
         Taken::Granted(granted) => panic!("granted: {granted:?}"),
         Taken::Refused(counter) => counter,
     }
@@ -163,7 +163,7 @@ pub async fn fifty_writers_at_once_have_an_exact_sum(store: &dyn Counters) {
 /// However many environments begin a window, one of them does.
 pub async fn of_twenty_resets_at_once_one_is_made(store: &dyn Counters) {
     let first = reset(day(20_000, 2));
-    let takes = (0..20).map(|_| store.take("plan|c#acme", std::slice::from_ref(&first), EXPIRES));
+    let takes = (0..20).map(|_| store.take("plan|c#acme", std::slice::from_ref(&first), TERMS));
     let made = join_all(takes).await.into_iter().filter(|taken| *taken == Ok(Taken::Granted(vec![2]))).count();
     assert_eq!(made, 1);
     assert_eq!(slot(store, &first).await.map(|slot| slot.granted), Some(2));
@@ -171,6 +171,6 @@ pub async fn of_twenty_resets_at_once_one_is_made(store: &dyn Counters) {
 
 /// While the store is down nothing is granted, and the error says so. For subjects that can be taken down.
 pub async fn a_store_that_is_down_is_unavailable(store: &dyn Counters) {
-    let taken = store.take("plan|c#acme", &[reset(day(20_000, 1))], EXPIRES).await;
+    let taken = store.take("plan|c#acme", &[reset(day(20_000, 1))], TERMS).await;
     assert!(matches!(taken, Err(StoreError::Unavailable(_))), "{taken:?}");
 }

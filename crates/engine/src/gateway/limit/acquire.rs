@@ -2,10 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use faregate_core::{
-    limit::{Counter, Obstacle, Return, Rule, SlotName, Take},
-    time::Timestamp,
-};
+use faregate_core::limit::{Counter, Obstacle, Return, Rule, SlotName, Take};
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
@@ -14,7 +11,7 @@ use super::{
     accounts::{Account, name_of},
     wants::Want,
 };
-use crate::ports::{StoreError, Taken};
+use crate::ports::{StoreError, Taken, Terms, Waiting};
 
 /// How often a take is sent, each time for another reason.
 const TRIES_MAX: usize = 3;
@@ -73,7 +70,7 @@ impl Limits {
                 return Outcome::Granted;
             }
             let takes: Vec<Take> = planned.iter().map(|planned| planned.take.clone()).collect();
-            match self.counters.take(&account.counter, &takes, self.expires_at(wants)).await {
+            match self.counters.take(&account.counter, &takes, self.terms(wants, reason)).await {
                 Ok(Taken::Granted(granted)) => {
                     let now = self.clock.now();
                     let mut holdings = account.lock();
@@ -214,10 +211,14 @@ impl Limits {
         Vec::new()
     }
 
-    /// When a counter may be deleted: no window of any limit that may share it can still be the present one then.
-    fn expires_at(&self, wants: &[Want]) -> Timestamp {
+    /// A counter may be deleted when no window of any limit that may share it can still be the present one.
+    fn terms(&self, wants: &[Want], reason: Reason) -> Terms {
         let longest = wants.iter().map(|want| want.longest).max().unwrap_or_default();
-        self.clock.now().plus(longest).plus(KEPT)
+        let waiting = match reason {
+            Reason::Lacking => Waiting::Request,
+            Reason::Spent => Waiting::Nobody,
+        };
+        Terms { expires_at: self.clock.now().plus(longest).plus(KEPT), waiting }
     }
 
     /// Sends returns, each once and all together: whether one arrived is nobody's business any more.
