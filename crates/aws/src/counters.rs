@@ -6,6 +6,7 @@
 //! | `<limit>.<unit><0 or 1>i` | the number of the window in this slot; only ever grows |
 //! | `<limit>.<unit><0 or 1>u` | permits granted in that window |
 //! | `<limit>.<unit><0 or 1>s` | permits really spent, as far as environments have said |
+//! | `<limit>.b` | for mode `burst`: when the bucket is full again, in microseconds since 1970 |
 //! | `expires_at` | TTL, in seconds; housekeeping only |
 
 mod expression;
@@ -28,7 +29,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use faregate_core::{
-    limit::{Counter, Return, Slot, SlotName, Take},
+    limit::{Ask, Counter, Return, Slot, SlotName},
     time::Timestamp,
 };
 use faregate_engine::ports::{Clock, Counters, StoreError, Taken, Terms, Waiting};
@@ -120,8 +121,8 @@ impl DynamoCounters {
 
 #[async_trait]
 impl Counters for DynamoCounters {
-    async fn take(&self, counter: &str, takes: &[Take], terms: Terms) -> Result<Taken, StoreError> {
-        self.in_time(terms.waiting, self.write_takes(counter, takes, terms.expires_at)).await
+    async fn take(&self, counter: &str, asked: &[Ask], terms: Terms) -> Result<Taken, StoreError> {
+        self.in_time(terms.waiting, self.write(counter, asked, terms.expires_at)).await
     }
 
     async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError> {
@@ -146,9 +147,9 @@ impl Counters for DynamoCounters {
 }
 
 impl DynamoCounters {
-    async fn write_takes(&self, counter: &str, takes: &[Take], expires_at: Timestamp) -> Result<Taken, StoreError> {
+    async fn write(&self, counter: &str, asked: &[Ask], expires_at: Timestamp) -> Result<Taken, StoreError> {
         let written = self
-            .update(counter, take(takes, expires_at))
+            .update(counter, take(asked, expires_at))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -156,16 +157,17 @@ impl DynamoCounters {
         match written {
             Ok(answer) => {
                 let item = answer.attributes.unwrap_or_default();
-                let granted = takes.iter().map(|take| number(&item, &take.slot.granted_attribute()));
-                let granted = granted.collect::<Result<Option<_>, _>>()?;
-                granted
+                let numbers = asked.iter().map(|ask| match ask {
+                    Ask::Take(take) => number(&item, &take.slot.granted_attribute()),
+                    Ask::Draw(draw) => number(&item, &draw.bucket),
+                });
+                let numbers = numbers.collect::<Result<Option<_>, _>>()?;
+                numbers
                     .map(Taken::Granted)
                     .ok_or_else(|| StoreError::Malformed("an update without its values".to_owned()))
             }
             Err(error) => match refused(&error) {
-                Some(item) => {
-                    Ok(Taken::Refused(read(item.unwrap_or(&Item::new()), takes.iter().map(|take| &take.slot))?))
-                }
+                Some(item) => Ok(Taken::Refused(read_asked(item.unwrap_or(&Item::new()), asked)?)),
                 None => Err(store_error(error)),
             },
         }
@@ -191,6 +193,22 @@ fn read<'a>(item: &Item, slots: impl Iterator<Item = &'a SlotName>) -> Result<Co
             let granted = number(item, &name.granted_attribute())?.unwrap_or_default();
             let settled = number(item, &name.settled_attribute())?.unwrap_or_default();
             counter.slots.insert(name.clone(), Slot { index, granted, settled });
+        }
+    }
+    Ok(counter)
+}
+
+fn read_asked(item: &Item, asked: &[Ask]) -> Result<Counter, StoreError> {
+    let slots = asked.iter().filter_map(|ask| match ask {
+        Ask::Take(take) => Some(&take.slot),
+        Ask::Draw(_) => None,
+    });
+    let mut counter = read(item, slots)?;
+    for ask in asked {
+        if let Ask::Draw(draw) = ask
+            && let Some(full_at) = number(item, &draw.bucket)?
+        {
+            counter.buckets.insert(draw.bucket.clone(), full_at);
         }
     }
     Ok(counter)

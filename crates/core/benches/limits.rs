@@ -9,12 +9,14 @@
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use faregate_core::{
-    limit::{Counter, Lease, Obstacle, Rule, Window},
+    limit::{Ask, Counter, Lease, Mode, Obstacle, Rule, Window},
     time::Timestamp,
 };
 
-/// Demand as a multiple of the limit.
+/// Demand as a multiple of the limit, where a case has none of its own.
 const DEMAND: f64 = 1.5;
+/// How long a limit per second is watched, in seconds.
+const SECONDS_WATCHED: u64 = 60;
 /// Requests a second that one environment serves when it is busy.
 const REQUESTS_PER_ENVIRONMENT: f64 = 10.0;
 /// How long a request takes that is admitted, and one that is refused from memory, in seconds.
@@ -63,6 +65,8 @@ struct Case {
     seconds: u64,
     way: Way,
     trouble: Trouble,
+    /// A limit per second, and the demand as a multiple of it; else one limit for the whole time.
+    per_second: Option<(Mode, f64)>,
     /// Over-admission, unused and writes per admitted request, as the design has them.
     wanted: [&'static str; 3],
 }
@@ -133,7 +137,9 @@ struct Environment {
 }
 
 struct Outcome {
-    limit: u64,
+    /// What may be admitted, and what could have been.
+    most: u64,
+    wanted: u64,
     admitted: u64,
     writes: u64,
 }
@@ -202,24 +208,23 @@ impl Fleet<'_> {
     }
 
     fn by_lease(&mut self, number: usize, now: f64) -> (bool, f64) {
-        let index = self.rule.window.index(at(now));
         self.environments[number].lease.request(at(now));
         let mut waited = 0.0;
         let lease = &self.environments[number].lease;
-        if lease.credit(&self.rule, index) == 0 {
-            if lease.denied(&self.rule, index, at(now)).is_some() {
+        if lease.credit(&self.rule, at(now)) == 0 {
+            if lease.denied(&self.rule, at(now)).is_some() {
                 return (false, 0.0);
             }
             waited = self.acquire(number, now, 1);
         }
         let allows = matches!(self.case.trouble, Trouble::Outage { allow: true }) && self.is_out(now);
         let environment = &mut self.environments[number];
-        if !environment.lease.spend(&self.rule, index, 1) {
+        if !environment.lease.spend(&self.rule, at(now + waited), 1) {
             let may = allows && environment.unpaid < self.rule.limit / 10;
             environment.unpaid += u64::from(may);
             return (may, waited);
         }
-        if environment.lease.credit(&self.rule, index) == 0 {
+        if environment.lease.is_due(&self.rule, at(now + waited)) {
             // Beside the backend call, which takes longer than nearly every answer.
             self.acquire(number, now + waited, 0);
         }
@@ -231,8 +236,8 @@ impl Fleet<'_> {
         let random = self.random.part();
         let service = Duration::from_secs_f64(SERVICE);
         let take = self.environments[number].lease.take(&self.rule, needed, at(now), service, random);
-        let Some(mut take) = take else { return 0.0 };
-        if let Way::Fixed(block) = self.case.way {
+        let Some(mut ask) = take else { return 0.0 };
+        if let (Way::Fixed(block), Ask::Take(take)) = (self.case.way, &mut ask) {
             take.block = block;
         }
         let mut waited = 0.0;
@@ -246,7 +251,7 @@ impl Fleet<'_> {
                 waited += 0.04 * self.random.part();
                 continue;
             }
-            let granted = self.store.counter.take(std::slice::from_ref(&take));
+            let granted = self.store.counter.take(std::slice::from_ref(&ask));
             if let Trouble::Lost(percent) = self.case.trouble
                 && self.random.is_one_of(percent)
             {
@@ -255,18 +260,16 @@ impl Fleet<'_> {
             let lease = &mut self.environments[number].lease;
             match granted {
                 Some(granted) => {
-                    lease.taken(&self.rule, &take, granted[0], at(now + waited));
+                    lease.taken(&self.rule, &ask, granted[0], at(now + waited));
                     return waited;
                 }
-                None => match take.obstacle(&self.store.counter) {
-                    Some(Obstacle::OlderWindow) => take.resets = true,
-                    None => take.resets = false,
-                    Some(obstacle) => {
+                None => {
+                    if let Some(obstacle) = ask.meet(&self.store.counter) {
                         let random = self.random.part();
-                        lease.refused(&self.rule, &take, obstacle, at(now + waited), random);
+                        lease.refused(&self.rule, &ask, obstacle, at(now + waited), random);
                         return waited;
                     }
-                },
+                }
             }
         }
         waited
@@ -282,10 +285,10 @@ impl Fleet<'_> {
         }
         let index = self.rule.window.index(at(now));
         let take = Lease::default().take(&self.rule, 1, at(now), Duration::ZERO, 0.0);
-        let Some(mut take) = take else { return (false, 0.0) };
+        let Some(Ask::Take(mut take)) = take else { return (false, 0.0) };
         take.block = 1;
         take.resets = take.obstacle(&self.store.counter) == Some(Obstacle::OlderWindow);
-        let granted = self.store.counter.take(std::slice::from_ref(&take)).is_some();
+        let granted = self.store.counter.take(&[Ask::Take(take)]).is_some();
         if !granted {
             self.denied_until[number] = self.rule.window.end(index).since(START).as_secs_f64();
         }
@@ -295,14 +298,18 @@ impl Fleet<'_> {
 
 fn run(case: &Case) -> Outcome {
     let rate = case.environments as f64 * REQUESTS_PER_ENVIRONMENT;
-    let limit = (rate * case.seconds as f64 / DEMAND) as u64;
+    let (mode, limit) = match case.per_second {
+        Some((mode, demand)) => (mode, (rate / demand) as u64),
+        None => (Mode::Exact, (rate * case.seconds as f64 / DEMAND) as u64),
+    };
     let window = match case.seconds {
+        _ if case.per_second.is_some() => Window::Second,
         86_400 => Window::Day,
         seconds => Window::Seconds(u32::try_from(seconds).ok().and_then(std::num::NonZeroU32::new).expect("a window")),
     };
     let mut fleet = Fleet {
         case,
-        rule: Rule { id: "x".into(), limit, window },
+        rule: Rule { id: "x".into(), limit, window, mode },
         store: Store { counter: Counter::default(), stored: WRITES_PER_SECOND, at: 0.0, writes: 0, told: 0 },
         environments: Vec::new(),
         random: Random(0x9E37_79B9_7F4A_7C15),
@@ -337,7 +344,11 @@ fn run(case: &Case) -> Outcome {
         let took = fleet.serve(number, now);
         busy.push(Reverse((micros(now + took), number)));
     }
-    Outcome { limit, admitted: fleet.admitted, writes: fleet.store.writes }
+    // Of a bucket the whole burst may go beside what comes back; what is not asked for is not unused.
+    let burst = if matches!(mode, Mode::Burst { .. }) { limit } else { 0 };
+    let most = if case.per_second.is_some() { limit * case.seconds + burst } else { limit };
+    let wanted = most.min((rate * case.seconds as f64) as u64);
+    Outcome { most, wanted, admitted: fleet.admitted, writes: fleet.store.writes }
 }
 
 fn micros(seconds: f64) -> u64 {
@@ -355,9 +366,28 @@ fn main() {
         seconds,
         way: Way::Leases,
         trouble,
+        per_second: None,
         wanted,
     };
-    let big = |name, way, wanted| Case { name, environments: 5000, seconds: 300, way, trouble: Trouble::None, wanted };
+    let big = |name, way, wanted| Case {
+        name,
+        environments: 5000,
+        seconds: 300,
+        way,
+        trouble: Trouble::None,
+        per_second: None,
+        wanted,
+    };
+    let per_second = |name, mode, demand, wanted| Case {
+        name,
+        environments: 100,
+        seconds: SECONDS_WATCHED,
+        way: Way::Leases,
+        trouble: Trouble::None,
+        per_second: Some((mode, demand)),
+        wanted,
+    };
+    let burst = Mode::Burst { burst: None, request_max: 1 };
     let cases = [
         leases("10 environments, 1 day", 10, 86_400, Trouble::None, ["0", "0.05 %", "0.010"]),
         leases("100 environments, 2 h", 100, 7200, Trouble::None, ["0", "0.07 %", "0.010"]),
@@ -371,14 +401,19 @@ fn main() {
         leases("5 % of answers lost", 100, 7200, Trouble::Lost(5), ["0", "5.3 %", "0.018"]),
         leases("fleet dies every 5 min, 90 % told", 100, 7200, Trouble::Deaths { told: 90 }, ["0", "1.2 %", "0.020"]),
         leases("fleet dies every 5 min, none told", 100, 7200, Trouble::Deaths { told: 0 }, ["0", "10 %", "0.020"]),
+        per_second("per second, burst, demand 0.7 x", burst, 0.7, ["0", "2 %", "0.22"]),
+        per_second("per second, burst, demand 1.5 x", burst, 1.5, ["0", "7-11 %", "0.8-1.0"]),
+        per_second("per second, exact, demand 0.7 x", Mode::Exact, 0.7, ["0", "0.15 %", "0.35"]),
+        per_second("per second, exact, demand 1.5 x", Mode::Exact, 1.5, ["0", "2-4 %", "0.65"]),
+        per_second("per second, approximate, 1.5 x", Mode::Approximate, 1.5, ["+20-50 %", "0", "0.02-0.66"]),
     ];
     println!("| case | over | wanted | unused | wanted | writes/admitted | wanted |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for case in &cases {
-        let Outcome { limit, admitted, writes } = run(case);
-        let part = |permits: u64| format!("{:.2} %", 100.0 * permits as f64 / limit as f64);
-        let over = if admitted > limit { format!("+{}", part(admitted - limit)) } else { "0".to_owned() };
-        let unused = part(limit.saturating_sub(admitted));
+        let Outcome { most, wanted, admitted, writes } = run(case);
+        let part = |permits: u64| format!("{:.2} %", 100.0 * permits as f64 / wanted as f64);
+        let over = if admitted > most { format!("+{}", part(admitted - most)) } else { "0".to_owned() };
+        let unused = part(wanted.saturating_sub(admitted));
         let [wanted_over, wanted_unused, wanted_writes] = case.wanted;
         println!(
             "| {} | {over} | {wanted_over} | {unused} | {wanted_unused} | {:.3} | {wanted_writes} |",

@@ -4,14 +4,20 @@
 //! takes the next block while the last permit is being served. [`Lease`] says how many to ask for, [`Counter`] what the
 //! write does.
 
+mod bucket;
 mod counter;
 mod lease;
 mod pace;
+mod rule;
 mod window;
 
-pub use counter::{Counter, Obstacle, Return, Slot, SlotName, Take};
-pub use lease::{Lease, Rule};
+pub use bucket::{Draw, Shape};
+pub use counter::{Ask, Counter, Obstacle, Return, Slot, SlotName, Take};
+pub use lease::Lease;
+pub use rule::{Mode, Rule};
 pub use window::Window;
 
+#[cfg(test)]
+mod burst_tests;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use faregate_core::{
-    limit::{Return, Take},
+    limit::{Ask, Return},
     time::Timestamp,
 };
 
@@ -19,12 +19,30 @@ pub(super) struct Expression {
     pub(super) values: HashMap<String, AttributeValue>,
 }
 
-/// All takes or none.
-pub(super) fn take(takes: &[Take], expires_at: Timestamp) -> Expression {
+/// All that is asked or nothing.
+pub(super) fn take(asked: &[Ask], expires_at: Timestamp) -> Expression {
     let mut names = HashMap::from([("#e".to_owned(), "expires_at".to_owned())]);
     let mut values = HashMap::from([(":e".to_owned(), number(expires_at.as_seconds()))]);
     let (mut sets, mut conditions) = (vec!["#e = :e".to_owned()], Vec::new());
-    for (n, take) in takes.iter().enumerate() {
+    for (n, ask) in asked.iter().enumerate() {
+        let take = match ask {
+            Ask::Take(take) => take,
+            Ask::Draw(draw) => {
+                names.insert(format!("#b{n}"), draw.bucket.clone());
+                values.insert(format!(":n{n}"), number(draw.now_micros()));
+                if draw.is_full {
+                    values.insert(format!(":c{n}"), number(draw.now_micros() + draw.cost_micros()));
+                    sets.push(format!("#b{n} = :c{n}"));
+                    conditions.push(format!("(attribute_not_exists(#b{n}) OR #b{n} <= :n{n})"));
+                } else {
+                    values.insert(format!(":c{n}"), number(draw.cost_micros()));
+                    values.insert(format!(":m{n}"), number(draw.bound_micros()));
+                    sets.push(format!("#b{n} = #b{n} + :c{n}"));
+                    conditions.push(format!("#b{n} > :n{n} AND #b{n} <= :m{n}"));
+                }
+                continue;
+            }
+        };
         names.insert(format!("#i{n}"), take.slot.index_attribute());
         names.insert(format!("#u{n}"), take.slot.granted_attribute());
         names.insert(format!("#s{n}"), take.slot.settled_attribute());

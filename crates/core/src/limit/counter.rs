@@ -1,11 +1,12 @@
 //! The counter of a scope, shared by all environments: one item of the Usage table (ARCHITECTURE.md, limits).
 //!
-//! A limit has two slots, for windows of even and of odd numbers. What is written here as functions over a map is
+//! A limit has two slots, for windows of even and of odd numbers, or a bucket. What is written here as functions over a map is
 //! what the store does in one conditional write; the fake store and the simulation run these functions themselves.
 
 use std::collections::BTreeMap;
 
-use super::Window;
+use super::{Draw, Window};
+use crate::time::Timestamp;
 
 /// One slot of one limit in a counter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,11 +52,22 @@ pub struct Slot {
     pub settled: u64,
 }
 
-/// The slots of a counter.
+/// What a counter holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counter {
     /// By name; a slot that was never written is not there.
     pub slots: BTreeMap<SlotName, Slot>,
+    /// By attribute: when each bucket is full, in microseconds since 1970.
+    pub buckets: BTreeMap<String, u64>,
+}
+
+/// What is asked of one limit's part of a counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Permits of a window.
+    Take(Take),
+    /// Permits of a bucket.
+    Draw(Draw),
 }
 
 /// Permits to take from one limit.
@@ -97,6 +109,44 @@ pub enum Obstacle {
     NewerWindow,
     /// All permits of the window are granted.
     Exhausted,
+    /// The bucket has too little.
+    Empty {
+        /// When it is full, in microseconds since 1970.
+        full_at: u64,
+        /// When it has enough, if nobody else draws from it.
+        until: Timestamp,
+    },
+}
+
+impl Ask {
+    /// Changes what is asked to what a counter as it is allows; what stands in the way, if that cannot be.
+    pub fn meet(&mut self, counter: &Counter) -> Option<Obstacle> {
+        match self {
+            Self::Take(take) => match take.obstacle(counter) {
+                None => {
+                    take.resets = false;
+                    None
+                }
+                Some(Obstacle::OlderWindow) => {
+                    take.resets = true;
+                    None
+                }
+                obstacle => obstacle,
+            },
+            Self::Draw(draw) => draw.meet(&counter.buckets),
+        }
+    }
+
+    fn holds(&self, counter: &Counter) -> bool {
+        match self {
+            Self::Take(take) => match take.obstacle(counter) {
+                Some(Obstacle::OlderWindow) => take.resets,
+                Some(_) => false,
+                None => !take.resets,
+            },
+            Self::Draw(draw) => draw.holds(&counter.buckets),
+        }
+    }
 }
 
 impl Take {
@@ -122,27 +172,25 @@ impl Take {
 }
 
 impl Counter {
-    /// All takes or none: the slots' `granted` afterwards, in the order of the takes, or `None` where the condition of
-    /// one does not hold.
-    pub fn take(&mut self, takes: &[Take]) -> Option<Vec<u64>> {
-        let holds = |take: &Take| match take.obstacle(self) {
-            Some(Obstacle::OlderWindow) => take.resets,
-            Some(Obstacle::NewerWindow | Obstacle::Exhausted) => false,
-            None => !take.resets,
-        };
-        if !takes.iter().all(holds) {
+    /// All of it or nothing: the slots' `granted` and the buckets' times afterwards, in the order asked, or `None` where
+    /// the condition of one does not hold.
+    pub fn take(&mut self, asked: &[Ask]) -> Option<Vec<u64>> {
+        if !asked.iter().all(|ask| ask.holds(self)) {
             return None;
         }
-        let write = |take: &Take| {
-            let slot = self.slots.entry(take.slot.clone()).or_default();
-            if take.resets {
-                *slot = Slot { index: take.index, granted: 0, settled: 0 };
+        let write = |ask: &Ask| match ask {
+            Ask::Take(take) => {
+                let slot = self.slots.entry(take.slot.clone()).or_default();
+                if take.resets {
+                    *slot = Slot { index: take.index, granted: 0, settled: 0 };
+                }
+                slot.granted += take.block;
+                slot.settled += take.settled;
+                slot.granted
             }
-            slot.granted += take.block;
-            slot.settled += take.settled;
-            slot.granted
+            Ask::Draw(draw) => draw.write(&mut self.buckets),
         };
-        Some(takes.iter().map(write).collect())
+        Some(asked.iter().map(write).collect())
     }
 
     /// Takes permits back; `false`, and nothing is changed, where the window is over or never had as many.

@@ -1,73 +1,36 @@
-//! What one environment holds of one limit's counter, and how much to ask for next.
+//! What one environment holds of one limit, and how much to ask for next.
 //!
 //! Everything here is a function of state, event and `now`. A permit is spent only under the label of its own window,
 //! and nothing that may or may not have happened at the store ever raises a credit.
 
+mod approximate;
+mod burst;
+mod exact;
+
 use std::time::Duration;
 
-use super::{
-    Window,
-    counter::{Obstacle, Return, SlotName, Take},
-    pace::{Fleet, Pace},
-};
+use self::{approximate::Approximate, burst::Burst, exact::Exact};
+use super::{Ask, Mode, Obstacle, Return, Rule, pace::Pace};
 use crate::time::Timestamp;
 
-/// How long a block is meant to last, at least.
-const BLOCK_SECONDS: f64 = 10.0;
-/// How many permits a block has, at least, where the limit is far.
-const BLOCK_PERMITS: f64 = 100.0;
-/// How much larger than the one before a block may be.
-const GROWTH_MAX: u64 = 4;
-/// The part of a limit that the first block may be.
-const FIRST_BLOCK_PART: u64 = 100_000;
-/// How long a refusal by the counter counts at first; doubles with each further one.
-const DENIED_FIRST: Duration = Duration::from_millis(500);
-/// The part of a window, as a divisor, that a refusal counts at most: 2 %.
-const DENIED_PART: u32 = 50;
-/// How many mean gaps of silence make a key idle, and how many seconds do whatever its pace was.
-const IDLE_GAPS: f64 = 4.0;
-const IDLE_SECONDS_MAX: f64 = 60.0;
-
-/// A limit as a lease needs to know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Its id.
-    pub id: Box<str>,
-    /// How many permits a window has.
-    pub limit: u64,
-    /// The window.
-    pub window: Window,
-}
-
-/// Permits of one limit in one environment.
+/// Permits of one limit in one environment. All calls are about one rule, of which only the numbers may change.
 #[derive(Clone, Debug, Default)]
 pub struct Lease {
-    held: Option<Held>,
     pace: Pace,
-    last_block: u64,
-    denials: u32,
-    denied: Option<Denied>,
+    exact: Exact,
+    burst: Burst,
+    approximate: Approximate,
 }
 
-/// The counter's word that nothing is left.
-#[derive(Clone, Copy, Debug)]
-struct Denied {
-    index: u64,
-    /// Of a limit with this number; of a higher one there may be something left.
-    limit: u64,
-    until: Timestamp,
-}
-
-/// Permits of one window.
-#[derive(Clone, Debug)]
-struct Held {
-    index: u64,
-    credit: u64,
-    /// Spent, and not yet told.
-    unsettled: u64,
-    /// What the counter had granted to everybody when this environment last wrote; at most the limit of then.
-    granted: u64,
-    fleet: Fleet,
+/// What sizing needs to know.
+#[derive(Clone, Copy)]
+struct Moment<'a> {
+    now: Timestamp,
+    pace: &'a Pace,
+    /// How long a request takes here.
+    service: Duration,
+    /// Uniform in 0..1.
+    random: f64,
 }
 
 impl Lease {
@@ -76,172 +39,147 @@ impl Lease {
         self.pace.request(now);
     }
 
-    /// Permits that can be spent in this window without asking anybody: no more than the rule's number leaves, which may
-    /// be a lower one than that under which they were taken.
+    /// Permits that can be spent now without asking anybody: no more than the rule's number leaves, which may be a lower
+    /// one than that under which they were taken.
     #[must_use]
-    pub fn credit(&self, rule: &Rule, index: u64) -> u64 {
-        let held = self.held.as_ref().filter(|held| held.index == index);
-        held.map_or(0, |held| held.credit.min(rule.limit.saturating_sub(held.granted.saturating_sub(held.credit))))
-    }
-
-    /// How many permits everybody together has left in this window, as far as this environment knows: its own credit,
-    /// and what the counter had not granted when it last wrote.
-    #[must_use]
-    pub fn remaining(&self, rule: &Rule, index: u64) -> u64 {
-        match self.held.as_ref().filter(|held| held.index == index) {
-            Some(held) => rule.limit.saturating_sub(held.granted) + self.credit(rule, index),
-            None => rule.limit,
+    pub fn credit(&self, rule: &Rule, now: Timestamp) -> u64 {
+        match rule.mode {
+            Mode::Exact => self.exact.credit(rule, rule.window.index(now)),
+            Mode::Burst { .. } => self.burst.credit(now),
+            Mode::Approximate => self.approximate.credit(rule, rule.window.index(now)),
         }
     }
 
-    /// Spends permits of the window; `false`, and nothing is spent, where there are not as many.
-    pub fn spend(&mut self, rule: &Rule, index: u64, permits: u64) -> bool {
-        let has_enough = self.credit(rule, index) >= permits;
-        match &mut self.held {
-            Some(held) if has_enough && held.index == index => {
-                held.credit -= permits;
-                held.unsettled += permits;
-                true
-            }
-            _ => false,
+    /// How many permits everybody together has left, as far as this environment knows: its own credit, and what the
+    /// counter had not granted when it last wrote.
+    #[must_use]
+    pub fn remaining(&self, rule: &Rule, now: Timestamp) -> u64 {
+        let index = rule.window.index(now);
+        match rule.mode {
+            Mode::Exact if self.exact.was_denied(rule, index) => self.exact.credit(rule, index),
+            Mode::Exact => self.exact.remaining(rule, index),
+            Mode::Burst { .. } => self.burst.remaining(rule, now),
+            Mode::Approximate => self.approximate.remaining(rule, index),
+        }
+    }
+
+    /// When there is more: the next window, or the time at which a bucket gives again or is full.
+    #[must_use]
+    pub fn resets_at(&self, rule: &Rule, now: Timestamp) -> Timestamp {
+        match rule.mode {
+            Mode::Exact | Mode::Approximate => rule.window.end(rule.window.index(now)),
+            Mode::Burst { .. } => self.burst.resets_at(rule, now),
+        }
+    }
+
+    /// Spends permits; `false`, and nothing is spent, where there are not as many.
+    pub fn spend(&mut self, rule: &Rule, now: Timestamp, permits: u64) -> bool {
+        match rule.mode {
+            Mode::Exact => self.exact.spend(rule, rule.window.index(now), permits),
+            Mode::Burst { .. } => self.burst.spend(now, permits),
+            Mode::Approximate => self.approximate.spend(rule, rule.window.index(now), permits),
         }
     }
 
     /// Counts permits that were spent without being held.
-    pub fn spend_unpaid(&mut self, index: u64, permits: u64) {
-        if let Some(held) = self.held.as_mut().filter(|held| held.index == index) {
-            held.unsettled += permits;
+    pub fn spend_unpaid(&mut self, rule: &Rule, now: Timestamp, permits: u64) {
+        match rule.mode {
+            Mode::Exact => self.exact.spend_unpaid(rule.window.index(now), permits),
+            Mode::Approximate => self.approximate.spend_unpaid(rule.window.index(now), permits),
+            // A bucket forgets what is over.
+            Mode::Burst { .. } => {}
         }
     }
 
-    /// Whether less than half of a block is left.
+    /// Whether less than half of a block is left, so that another one may ride along.
     #[must_use]
-    pub fn is_low(&self, rule: &Rule, index: u64) -> bool {
-        self.credit(rule, index) * 2 < self.last_block
+    pub fn is_low(&self, rule: &Rule, now: Timestamp) -> bool {
+        match rule.mode {
+            Mode::Exact => self.exact.is_low(rule, rule.window.index(now)),
+            Mode::Burst { .. } => self.burst.is_low(now),
+            Mode::Approximate => self.approximate.has_to_tell(rule.window.index(now)),
+        }
+    }
+
+    /// Whether the counter is to be asked beside the request: its last permit is being spent, or it is time to tell.
+    #[must_use]
+    pub fn is_due(&self, rule: &Rule, now: Timestamp) -> bool {
+        match rule.mode {
+            Mode::Exact | Mode::Burst { .. } => self.credit(rule, now) == 0 && self.denied(rule, now).is_none(),
+            Mode::Approximate => self.approximate.is_due(rule, now),
+        }
     }
 
     /// Whether the counter said in this window that nothing is left, even if that no longer counts, of a limit with at
     /// least this number.
     #[must_use]
-    pub fn was_denied(&self, rule: &Rule, index: u64) -> bool {
-        self.denied.is_some_and(|denied| denied.index == index && rule.limit <= denied.limit)
+    pub fn was_denied(&self, rule: &Rule, now: Timestamp) -> bool {
+        rule.mode == Mode::Exact && self.exact.was_denied(rule, rule.window.index(now))
     }
 
-    /// Until when the counter's own word is that nothing is left in this window.
+    /// Until when the counter's own word is that nothing is left.
     #[must_use]
-    pub fn denied(&self, rule: &Rule, index: u64, now: Timestamp) -> Option<Timestamp> {
-        self.denied.filter(|denied| self.was_denied(rule, index) && now < denied.until).map(|denied| denied.until)
-    }
-
-    /// A take that brings at least `needed` permits if the counter has them; `None` where none is needed and the key is
-    /// not worth any. `service` is how long a request takes here, `random` uniform in 0..1.
-    pub fn take(&mut self, rule: &Rule, needed: u64, now: Timestamp, service: Duration, random: f64) -> Option<Take> {
-        let index = rule.window.index(now);
-        let block = self.block(rule, needed, now, service, random);
-        if block == 0 {
-            return None;
-        }
-        let held = self.held.as_mut().filter(|held| held.index == index);
-        // Told once, whatever becomes of it: a count that is told twice would be too high.
-        let settled = held.map_or(0, |held| std::mem::take(&mut held.unsettled));
-        let slot = SlotName::of(&rule.id, rule.window, index);
-        Some(Take { slot, index, limit: rule.limit, block, settled, resets: false })
-    }
-
-    /// A take was certainly not made: what it told is still to be told.
-    pub fn not_taken(&mut self, take: &Take) {
-        if let Some(held) = self.held.as_mut().filter(|held| held.index == take.index) {
-            held.unsettled += take.settled;
+    pub fn denied(&self, rule: &Rule, now: Timestamp) -> Option<Timestamp> {
+        match rule.mode {
+            Mode::Exact => self.exact.denied(rule, rule.window.index(now), now),
+            Mode::Burst { .. } => self.burst.denied(now),
+            Mode::Approximate => self.approximate.denied(rule, now),
         }
     }
 
-    /// How many permits to ask for.
-    fn block(&self, rule: &Rule, needed: u64, now: Timestamp, service: Duration, random: f64) -> u64 {
-        let index = rule.window.index(now);
-        let held = self.held.as_ref().filter(|held| held.index == index);
-        let own = self.pace.rate(now, service);
-        let largest = match (self.last_block, held) {
-            (0, _) | (_, None) => return (rule.limit / FIRST_BLOCK_PART).max(1).max(needed),
-            (last, Some(_)) => last.saturating_mul(GROWTH_MAX),
-        };
-        let wanted = match held {
-            Some(held) if own > 0.0 => {
-                let all = held.fleet.rate(held.granted, now.since(rule.window.start(index)));
-                let left = rule.limit.saturating_sub(held.granted) as f64;
-                let exhausted_in = if all > 0.0 { left / all } else { f64::INFINITY };
-                let ends_in = rule.window.end(index).since(now).as_secs_f64();
-                let seconds = BLOCK_SECONDS.max(BLOCK_PERMITS / own).min(exhausted_in / 2.0).min(ends_in);
-                let fewest = (all / 500.0).min(2.0 * own).min(own * exhausted_in);
-                (own * seconds).max(fewest)
-            }
-            _ => 0.0,
-        };
-        // Rounded up as often as its fraction says, so that the mean is right.
-        let rounded = (wanted + random).floor().max(0.0) as u64;
-        // More than is left would grant nothing, and would count when the limit is raised.
-        let left = held.map_or(u64::MAX, |held| rule.limit.saturating_sub(held.granted));
-        rounded.min(largest).min(left).max(needed)
+    /// What to ask for, so that at least `needed` more permits come if the counter has them; `None` where none is needed
+    /// and the key is not worth any. `service` is how long a request takes here, `random` uniform in 0..1.
+    pub fn take(&mut self, rule: &Rule, needed: u64, now: Timestamp, service: Duration, random: f64) -> Option<Ask> {
+        let moment = Moment { now, pace: &self.pace, service, random };
+        match rule.mode {
+            Mode::Exact => self.exact.take(rule, needed, moment).map(Ask::Take),
+            Mode::Burst { .. } => self.burst.draw(rule, needed, moment).map(Ask::Draw),
+            Mode::Approximate => self.approximate.tell(rule, needed, now).map(Ask::Take),
+        }
     }
 
-    /// The take was made, and the slot now counts `granted`.
-    pub fn taken(&mut self, rule: &Rule, take: &Take, granted: u64, now: Timestamp) {
-        let grant = take.grant(granted);
-        let granted = granted.min(take.limit);
-        self.last_block = take.block;
-        match &mut self.held {
-            Some(held) if held.index == take.index => {
-                held.credit += grant;
-                held.fleet.wrote(held.granted, granted, now);
-                held.granted = granted;
-            }
-            // An answer that comes when its window is not the present one brings nothing.
-            _ if rule.window.index(now) != take.index => return,
-            _ => {
-                let fleet = Fleet::new(now);
-                self.held = Some(Held { index: take.index, credit: grant, unsettled: 0, granted, fleet });
-            }
+    /// It was certainly not written: what it told is still to be told.
+    pub fn not_taken(&mut self, rule: &Rule, ask: &Ask) {
+        match (ask, rule.mode) {
+            (Ask::Take(take), Mode::Approximate) => self.approximate.not_told(take),
+            (Ask::Take(take), _) => self.exact.not_taken(take),
+            (Ask::Draw(_), _) => {}
         }
-        if grant > 0 {
-            self.denials = 0;
-            self.denied = None;
+    }
+
+    /// It was written, and the counter now says `number`.
+    pub fn taken(&mut self, rule: &Rule, ask: &Ask, number: u64, now: Timestamp) {
+        match (ask, rule.mode) {
+            (Ask::Take(take), Mode::Approximate) => self.approximate.told(take, number, now),
+            (Ask::Take(take), _) => self.exact.taken(rule, take, number, now),
+            (Ask::Draw(draw), _) => self.burst.drawn(draw, number, now),
         }
     }
 
     /// The counter said why it gives nothing; `random` is uniform in 0..1.
-    pub fn refused(&mut self, rule: &Rule, take: &Take, obstacle: Obstacle, now: Timestamp, random: f64) {
-        match obstacle {
-            Obstacle::OlderWindow => {}
-            Obstacle::NewerWindow | Obstacle::Exhausted => {
-                // Requests that asked at once were told once.
-                if self.denied(rule, take.index, now).is_some() {
-                    return;
-                }
-                let doubled = DENIED_FIRST.saturating_mul(1 << self.denials.min(10));
-                let longest = Duration::from_secs(rule.window.seconds(take.index)) / DENIED_PART;
-                self.denials += 1;
-                let until = now.plus(doubled.min(longest).mul_f64(0.5 + random / 2.0));
-                self.denied = Some(Denied {
-                    index: take.index,
-                    limit: take.limit,
-                    until: until.min(rule.window.end(take.index)),
-                });
-                if let Some(held) = self.held.as_mut().filter(|held| held.index == take.index) {
-                    held.granted = held.granted.max(take.limit);
-                }
-            }
+    pub fn refused(&mut self, rule: &Rule, ask: &Ask, obstacle: Obstacle, now: Timestamp, random: f64) {
+        match (ask, rule.mode) {
+            (Ask::Take(_), Mode::Approximate) => {}
+            (Ask::Take(take), _) => self.exact.refused(rule, take, obstacle, now, random),
+            (Ask::Draw(_), _) => self.burst.refused(rule, obstacle, random),
         }
     }
 
     /// What to give back of a key that has fallen silent; deducted here before it is sent, and sent once.
     pub fn give_back(&mut self, rule: &Rule, now: Timestamp, is_leaving: bool) -> Option<Return> {
-        let index = rule.window.index(now);
-        let is_idle = is_leaving || self.pace.silence(now) > (IDLE_GAPS * self.pace.gap()).min(IDLE_SECONDS_MAX);
-        let held = self.held.as_mut().filter(|held| held.index == index)?;
-        if !is_idle || held.credit == 0 && !(is_leaving && held.unsettled > 0) {
-            return None;
+        match rule.mode {
+            Mode::Exact => self.exact.give_back(rule, now, &self.pace, is_leaving),
+            // A bucket's leases end by themselves, and what is counted alone is nobody else's.
+            Mode::Burst { .. } | Mode::Approximate => None,
         }
-        let (permits, settled) = (std::mem::take(&mut held.credit), std::mem::take(&mut held.unsettled));
-        held.granted = held.granted.saturating_sub(permits);
-        Some(Return { slot: SlotName::of(&rule.id, rule.window, index), index, permits, settled })
+    }
+
+    /// Whether forgetting it loses nothing.
+    #[must_use]
+    pub fn is_empty(&self, rule: &Rule, now: Timestamp) -> bool {
+        match rule.mode {
+            Mode::Exact | Mode::Burst { .. } => self.credit(rule, now) == 0 && self.denied(rule, now).is_none(),
+            Mode::Approximate => !self.approximate.counts(rule.window.index(now)),
+        }
     }
 }

@@ -57,6 +57,11 @@ impl Fleet {
         Self { wrote_at: now, rate: None }
     }
 
+    /// After the first write in the window after this one.
+    pub(super) fn next(&self, now: Timestamp) -> Self {
+        Self { wrote_at: now, rate: self.rate }
+    }
+
     /// After another write: the counter went from `before` to `after` since the last one.
     pub(super) fn wrote(&mut self, before: u64, after: u64, now: Timestamp) {
         let seconds = now.since(self.wrote_at).as_secs_f64();

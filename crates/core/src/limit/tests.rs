@@ -9,7 +9,7 @@ use proptest::{
     test_runner::TestRunner,
 };
 
-use super::{Counter, Lease, Obstacle, Return, Rule, Take, Window};
+use super::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Take, Window};
 use crate::time::{Timestamp, days_since_1970};
 
 /// Seconds since 1970 of `2026-11-24T04:00:00`.
@@ -65,6 +65,18 @@ enum Mutation {
     DeductAfterReturn,
 }
 
+/// A take of a window's permits.
+fn take_of(lease: &mut Lease, rule: &Rule, needed: u64, now: Timestamp, random: f64) -> Take {
+    match lease.take(rule, needed, now, SERVICE, random) {
+        Some(Ask::Take(take)) => take,
+        other => panic!("no take: {other:?}"),
+    }
+}
+
+fn ask(take: &Take) -> Ask {
+    Ask::Take(take.clone())
+}
+
 const ENVIRONMENTS: usize = 4;
 const SERVICE: Duration = Duration::from_millis(20);
 
@@ -84,7 +96,7 @@ impl World {
     fn new(limit: u64, window: Window, mutation: Mutation) -> Self {
         let now = Timestamp::from_seconds(1_795_526_000);
         Self {
-            rule: Rule { id: "x".into(), limit, window },
+            rule: Rule { id: "x".into(), limit, window, mode: Mode::Exact },
             mutation,
             counter: Counter::default(),
             leases: vec![Lease::default(); ENVIRONMENTS],
@@ -105,7 +117,7 @@ impl World {
                 if number < self.late.len() {
                     let (environment, take, granted) = self.late.remove(number);
                     let rule = self.rule.clone();
-                    self.leases[environment].taken(&rule, &take, granted, self.now);
+                    self.leases[environment].taken(&rule, &ask(&take), granted, self.now);
                 }
                 if number < self.late_returns.len() {
                     let back = self.late_returns.remove(number);
@@ -119,35 +131,35 @@ impl World {
         let (now, index) = (self.now, self.rule.window.index(self.now));
         let mut lease = std::mem::take(&mut self.leases[environment]);
         lease.request(now);
-        if lease.credit(&self.rule, index) < permits && lease.denied(&self.rule, index, now).is_none() {
-            let needed = permits - lease.credit(&self.rule, index);
-            let mut take = lease.take(&self.rule, needed, now, SERVICE, 0.5).expect("a take");
+        if lease.credit(&self.rule, now) < permits && lease.denied(&self.rule, now).is_none() {
+            let needed = permits - lease.credit(&self.rule, now);
+            let mut take = take_of(&mut lease, &self.rule, needed, now, 0.5);
             for _ in 0..3 {
                 match self.write(&take, fate) {
                     Written::Granted(granted) => {
                         let granted = self.mutated_grant(&take, granted);
-                        lease.taken(&self.rule, &take, granted, now);
+                        lease.taken(&self.rule, &ask(&take), granted, now);
                     }
                     Written::Late(granted) => self.late.push((environment, take, granted)),
                     Written::Refused(Obstacle::OlderWindow) if !take.resets => {
                         take.resets = true;
                         continue;
                     }
-                    Written::Refused(obstacle) => lease.refused(&self.rule, &take, obstacle, now, 0.5),
+                    Written::Refused(obstacle) => lease.refused(&self.rule, &ask(&take), obstacle, now, 0.5),
                     Written::Unknown if self.mutation == Mutation::AssumeGranted => {
-                        lease.taken(&self.rule, &take, take.block, now);
+                        lease.taken(&self.rule, &ask(&take), take.block, now);
                     }
                     Written::Unknown => {}
                 }
                 break;
             }
         }
-        let before = lease.credit(&self.rule, index);
-        if lease.spend(&self.rule, index, permits) {
-            assert_eq!(lease.credit(&self.rule, index), before - permits);
+        let before = lease.credit(&self.rule, now);
+        if lease.spend(&self.rule, now, permits) {
+            assert_eq!(lease.credit(&self.rule, now), before - permits);
             *self.spent.entry(index).or_default() += permits;
         } else {
-            assert_eq!(lease.credit(&self.rule, index), before, "all or none");
+            assert_eq!(lease.credit(&self.rule, now), before, "all or none");
         }
         self.leases[environment] = lease;
     }
@@ -160,8 +172,8 @@ impl World {
         if fate == Fate::Lost {
             return Written::Unknown;
         }
-        let first = self.counter.take(std::slice::from_ref(take));
-        let answered = if fate == Fate::Twice { self.counter.take(std::slice::from_ref(take)) } else { first };
+        let first = self.counter.take(&[ask(take)]);
+        let answered = if fate == Fate::Twice { self.counter.take(&[ask(take)]) } else { first };
         match (answered, fate) {
             (_, Fate::AnswerLost) => Written::Unknown,
             (Some(granted), Fate::Late) => Written::Late(granted[0]),
@@ -203,7 +215,7 @@ impl World {
     /// no more than the counter has granted, nor than the limit.
     fn is_lawful(&self) -> bool {
         let index = self.rule.window.index(self.now);
-        let live: u64 = self.leases.iter().map(|lease| lease.credit(&self.rule, index)).sum();
+        let live: u64 = self.leases.iter().map(|lease| lease.credit(&self.rule, self.now)).sum();
         let spent = self.spent.get(&index).copied().unwrap_or_default();
         let slot = self.counter.slots.values().find(|slot| slot.index == index);
         let granted = slot.map_or(0, |slot| slot.granted);
@@ -292,21 +304,20 @@ fn every_broken_rule_is_noticed() {
 
 #[test]
 fn a_busy_key_asks_for_a_hundred_permits_at_a_time() {
-    let rule = Rule { id: "x".into(), limit: 1_000_000, window: Window::Day };
+    let rule = Rule { id: "x".into(), limit: 1_000_000, window: Window::Day, mode: Mode::Exact };
     let (mut counter, mut lease) = (Counter::default(), Lease::default());
     let mut now = Timestamp::from_seconds(1_795_526_000);
-    let index = rule.window.index(now);
     let (mut writes, mut admitted) = (0, 0);
     while admitted < 10_000 {
         lease.request(now);
-        if lease.credit(&rule, index) == 0 {
-            let mut take = lease.take(&rule, 1, now, SERVICE, 0.5).expect("a take");
+        if lease.credit(&rule, now) == 0 {
+            let mut take = take_of(&mut lease, &rule, 1, now, 0.5);
             take.resets = take.obstacle(&counter) == Some(Obstacle::OlderWindow);
-            let granted = counter.take(std::slice::from_ref(&take)).expect("granted");
-            lease.taken(&rule, &take, granted[0], now);
+            let granted = counter.take(&[ask(&take)]).expect("granted");
+            lease.taken(&rule, &ask(&take), granted[0], now);
             writes += 1;
         }
-        assert!(lease.spend(&rule, index, 1));
+        assert!(lease.spend(&rule, now, 1));
         admitted += 1;
         now = now.plus(Duration::from_millis(100));
     }
@@ -315,51 +326,49 @@ fn a_busy_key_asks_for_a_hundred_permits_at_a_time() {
 
 #[test]
 fn what_is_left_at_the_end_is_given_in_parts_and_nothing_after_it() {
-    let rule = Rule { id: "x".into(), limit: 10, window: Window::Day };
+    let rule = Rule { id: "x".into(), limit: 10, window: Window::Day, mode: Mode::Exact };
     let now = Timestamp::from_seconds(1_795_526_000);
-    let index = rule.window.index(now);
     let mut counter = Counter::default();
     let mut lease = Lease::default();
-    let mut take = lease.take(&rule, 7, now, SERVICE, 0.0).expect("a take");
-    assert_eq!(counter.take(std::slice::from_ref(&take)), None, "no slot yet");
+    let mut take = take_of(&mut lease, &rule, 7, now, 0.0);
+    assert_eq!(counter.take(&[ask(&take)]), None, "no slot yet");
     assert_eq!(take.obstacle(&counter), Some(Obstacle::OlderWindow));
     take.resets = true;
-    let granted = counter.take(std::slice::from_ref(&take)).expect("granted")[0];
-    lease.taken(&rule, &take, granted, now);
-    assert_eq!((granted, lease.credit(&rule, index), lease.remaining(&rule, index)), (7, 7, 10));
+    let granted = counter.take(&[ask(&take)]).expect("granted")[0];
+    lease.taken(&rule, &ask(&take), granted, now);
+    assert_eq!((granted, lease.credit(&rule, now), lease.remaining(&rule, now)), (7, 7, 10));
     let mut other = Lease::default();
-    let take = other.take(&rule, 7, now, SERVICE, 0.0).expect("a take");
-    let granted = counter.take(std::slice::from_ref(&take)).expect("granted")[0];
-    other.taken(&rule, &take, granted, now);
-    assert_eq!((granted, other.credit(&rule, index)), (14, 3), "a part of the block");
-    let take = other.take(&rule, 7, now, SERVICE, 0.0).expect("a take");
-    assert_eq!((counter.take(std::slice::from_ref(&take)), take.obstacle(&counter)), (None, Some(Obstacle::Exhausted)));
-    other.refused(&rule, &take, Obstacle::Exhausted, now, 1.0);
-    assert!(other.denied(&rule, index, now.plus(Duration::from_millis(499))).is_some());
-    assert!(other.denied(&rule, index, now.plus(Duration::from_millis(500))).is_none());
+    let take = take_of(&mut other, &rule, 7, now, 0.0);
+    let granted = counter.take(&[ask(&take)]).expect("granted")[0];
+    other.taken(&rule, &ask(&take), granted, now);
+    assert_eq!((granted, other.credit(&rule, now)), (14, 3), "a part of the block");
+    let take = take_of(&mut other, &rule, 7, now, 0.0);
+    assert_eq!((counter.take(&[ask(&take)]), take.obstacle(&counter)), (None, Some(Obstacle::Exhausted)));
+    other.refused(&rule, &ask(&take), Obstacle::Exhausted, now, 1.0);
+    assert!(other.denied(&rule, now.plus(Duration::from_millis(499))).is_some());
+    assert!(other.denied(&rule, now.plus(Duration::from_millis(500))).is_none());
     let back = lease.give_back(&rule, now, true).expect("a return");
-    assert_eq!((back.permits, lease.credit(&rule, index)), (7, 0));
+    assert_eq!((back.permits, lease.credit(&rule, now)), (7, 0));
     assert!(counter.give_back(&back));
     let tomorrow = now.plus(Duration::from_secs(86_400));
-    assert_eq!(lease.credit(&rule, rule.window.index(tomorrow)), 0);
+    assert_eq!(lease.credit(&rule, tomorrow), 0);
 }
 
 #[test]
 fn a_lower_number_holds_for_what_is_held_and_a_higher_one_for_what_was_denied() {
-    let rule = |limit| Rule { id: "x".into(), limit, window: Window::Day };
+    let rule = |limit| Rule { id: "x".into(), limit, window: Window::Day, mode: Mode::Exact };
     let now = Timestamp::from_seconds(1_795_526_000);
-    let index = Window::Day.index(now);
     let (mut counter, mut lease) = (Counter::default(), Lease::default());
-    let mut take = lease.take(&rule(1000), 100, now, SERVICE, 0.0).expect("a take");
+    let mut take = take_of(&mut lease, &rule(1000), 100, now, 0.0);
     take.resets = true;
-    let granted = counter.take(std::slice::from_ref(&take)).expect("granted")[0];
-    lease.taken(&rule(1000), &take, granted, now);
-    assert_eq!((lease.credit(&rule(1000), index), lease.credit(&rule(10), index)), (100, 10));
-    assert!(lease.spend(&rule(10), index, 10) && !lease.spend(&rule(10), index, 1));
-    assert!(lease.spend(&rule(1000), index, 90));
-    let take = lease.take(&rule(10), 1, now, SERVICE, 0.0).expect("a take");
+    let granted = counter.take(&[ask(&take)]).expect("granted")[0];
+    lease.taken(&rule(1000), &ask(&take), granted, now);
+    assert_eq!((lease.credit(&rule(1000), now), lease.credit(&rule(10), now)), (100, 10));
+    assert!(lease.spend(&rule(10), now, 10) && !lease.spend(&rule(10), now, 1));
+    assert!(lease.spend(&rule(1000), now, 90));
+    let take = take_of(&mut lease, &rule(10), 1, now, 0.0);
     assert_eq!(take.obstacle(&counter), Some(Obstacle::Exhausted));
-    lease.refused(&rule(10), &take, Obstacle::Exhausted, now, 1.0);
-    assert!(lease.denied(&rule(10), index, now).is_some() && lease.denied(&rule(5), index, now).is_some());
-    assert!(lease.denied(&rule(11), index, now).is_none());
+    lease.refused(&rule(10), &ask(&take), Obstacle::Exhausted, now, 1.0);
+    assert!(lease.denied(&rule(10), now).is_some() && lease.denied(&rule(5), now).is_some());
+    assert!(lease.denied(&rule(11), now).is_none());
 }

@@ -9,7 +9,7 @@ use super::credential::is_stripped;
 use crate::{
     diagnostic::{Place, codes},
     document::choice,
-    limit::{Rule, Window},
+    limit::{self, Rule, Window},
 };
 
 /// Most permits of a window: an integer of structured fields has 15 digits (RFC 9651 §3.3.1).
@@ -39,9 +39,13 @@ pub struct Limit {
     /// Whose requests are counted together; a list combines. Absent: the consumer's.
     #[serde(default)]
     pub by: Option<By>,
-    /// How it is kept. `exact` is never passed, whatever dies or is lost.
+    /// How it is kept; absent: `burst` with `per: second`, else `exact`.
     #[serde(default)]
     pub mode: Option<Mode>,
+    /// Permits that may go at once, with mode `burst`; absent: as many as a window has.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub burst: Option<u64>,
     /// What happens while the counter cannot be reached; absent: `refuse` for quotas and `exact` limits.
     #[serde(default)]
     pub on_unavailable: Option<OnUnavailable>,
@@ -78,8 +82,12 @@ pub enum Per {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Never passed.
+    /// Admitted in a window ≤ limit, whatever dies or is lost.
     Exact,
+    /// A token bucket: admitted in any time t ≤ burst + limit / window × t.
+    Burst,
+    /// Every environment counts alone and tells the others: cheap, and passed by what the others do not know yet.
+    Approximate,
 }
 
 /// What happens while a counter cannot be reached.
@@ -214,13 +222,6 @@ impl Limit {
             place.at("limit").error(codes::INVALID_VALUE, format!("from 1 to {LIMIT_MAX}"));
         }
         let window = self.window(place);
-        if window == Some(Window::Second) && self.mode.is_none() {
-            place.error_with_hint(
-                codes::MISSING_FIELD,
-                "a limit per second needs its mode",
-                "write `mode: exact`; bursts cannot be asked for yet",
-            );
-        }
         let mut methods = Vec::with_capacity(self.methods.len());
         for (index, text) in self.methods.iter().enumerate() {
             match Method::from_bytes(text.as_bytes()) {
@@ -236,18 +237,51 @@ impl Limit {
         }
         let permits = self.compile_permits(&mut place.at("permits"));
         let by = self.compile_by(&mut place.at("by"));
-        let rule = Rule { id: self.id.as_str().into(), limit: self.limit, window: window? };
+        let (window, permits) = (window?, permits?);
+        let mode = self.mode(window, permits.most(), place);
+        let rule = Rule { id: self.id.as_str().into(), limit: self.limit, window, mode };
         Some(LimitPolicy {
             refuses_when_unavailable: match self.on_unavailable {
                 Some(wish) => wish == OnUnavailable::Refuse,
-                // All that exists is exact.
-                None => true,
+                None => window.is_quota() || mode == limit::Mode::Exact,
             },
             rule,
             by,
-            permits: permits?,
+            permits,
             methods: methods.into(),
         })
+    }
+
+    fn mode(&self, window: Window, request_max: u64, place: &mut Place<'_>) -> limit::Mode {
+        let default = if window == Window::Second { Mode::Burst } else { Mode::Exact };
+        let mode = self.mode.unwrap_or(default);
+        if self.burst.is_some() && mode != Mode::Burst {
+            place.at("burst").error(codes::CONFLICT, "only limits of mode `burst` have a burst");
+        }
+        match mode {
+            Mode::Exact => limit::Mode::Exact,
+            Mode::Approximate => limit::Mode::Approximate,
+            Mode::Burst => {
+                if window.is_quota() {
+                    place.at("mode").error(codes::CONFLICT, "a quota has no bursts: `exact` or `approximate`");
+                }
+                let burst = self.burst.unwrap_or(self.limit);
+                if !(request_max..=LIMIT_MAX).contains(&burst) {
+                    let message = format!("from what one request takes ({request_max}) to {LIMIT_MAX}");
+                    place.at("burst").error(codes::INVALID_VALUE, message);
+                }
+                let fills_in = u128::from(burst) * u128::from(window.longest().as_secs());
+                if fills_in > 86_400 * u128::from(self.limit) {
+                    place.at("burst").error(codes::INVALID_VALUE, "no more than comes back within a day");
+                }
+                limit::Mode::Burst { burst: self.burst, request_max }
+            }
+        }
+    }
+
+    /// Most permits that can go at once.
+    fn most_at_once(&self) -> u64 {
+        self.burst.unwrap_or(self.limit)
     }
 
     fn window(&self, place: &mut Place<'_>) -> Option<Window> {
@@ -312,14 +346,14 @@ impl Limit {
         match &self.permits {
             None => Some(PermitsPolicy::Fixed(1)),
             Some(Permits::Fixed(permits)) => {
-                if *permits == 0 || u64::from(*permits) > self.limit {
-                    place.error(codes::INVALID_VALUE, "from 1 to the limit");
+                if *permits == 0 || u64::from(*permits) > self.most_at_once() {
+                    place.error(codes::INVALID_VALUE, "from 1 to what may go at once");
                 }
                 Some(PermitsPolicy::Fixed(*permits))
             }
             Some(Permits::Header(PermitsHeader { header, min, max })) => {
-                if *min == 0 || max < min || u64::from(*max) > self.limit {
-                    place.error(codes::INVALID_VALUE, "1 ≤ min ≤ max ≤ limit");
+                if *min == 0 || max < min || u64::from(*max) > self.most_at_once() {
+                    place.error(codes::INVALID_VALUE, "1 ≤ min ≤ max ≤ what may go at once");
                 }
                 let name = counted_header(header, &mut place.at("header"));
                 Some(PermitsPolicy::Header { name: name?, min: *min, max: *max })
@@ -335,6 +369,16 @@ fn counted_header(text: &str, place: &mut Place<'_>) -> Option<HeaderName> {
         place.error(codes::INVALID_VALUE, format!("no client's `{text}` is ever looked at"));
     }
     name
+}
+
+impl PermitsPolicy {
+    /// Most permits that a request takes.
+    fn most(&self) -> u64 {
+        match self {
+            Self::Fixed(permits) => u64::from(*permits),
+            Self::Header { max, .. } => u64::from(*max),
+        }
+    }
 }
 
 impl LimitPolicy {
@@ -420,6 +464,29 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_per_second_is_a_bucket_and_says_no_to_what_is_none() {
+        for (more, pointer) in [
+            (json!({"per": "second"}), None),
+            (json!({"per": "minute", "mode": "burst", "burst": 300}), None),
+            (json!({"mode": "approximate"}), None),
+            (json!({"mode": "burst"}), Some("/mode")),
+            (json!({"per": "hour", "burst": 5}), Some("/burst")),
+            (json!({"per": "second", "burst": 0}), Some("/burst")),
+            (json!({"per": "second", "burst": 4, "permits": 5}), Some("/permits")),
+            (json!({"per": "second", "burst": 100_000_000}), Some("/burst")),
+        ] {
+            let (policy, pointers) = compile(more.clone());
+            assert_eq!(pointers.first().map(String::as_str), pointer, "{more}");
+            let is_burst = policy.is_some_and(|policy| matches!(policy.rule.mode, crate::limit::Mode::Burst { .. }));
+            assert_eq!(is_burst && pointer.is_none(), pointer.is_none() && more["mode"] != "approximate", "{more}");
+        }
+        let (policy, _) = compile(json!({"per": "second"}));
+        assert!(!policy.expect("a policy").refuses_when_unavailable);
+        let (policy, _) = compile(json!({"per": "second", "mode": "exact"}));
+        assert!(policy.expect("a policy").refuses_when_unavailable);
+    }
+
+    #[test]
     fn a_client_says_no_more_and_no_fewer_permits_than_it_may() {
         let (policy, _) = compile(json!({"permits": {"header": "x-cost", "min": 2, "max": 50}}));
         let policy = policy.expect("a policy");
@@ -438,7 +505,6 @@ mod tests {
             (json!({"id": "Daily"}), "/id"),
             (json!({"id": "9"}), "/id"),
             (json!({"limit": 0}), "/limit"),
-            (json!({"per": "second"}), ""),
             (json!({"window_seconds": 60}), ""),
             (json!({"by": []}), "/by"),
             (json!({"by": ["ip", "ip"]}), "/by/1"),

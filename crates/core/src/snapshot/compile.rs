@@ -75,7 +75,7 @@ impl Snapshot {
         }
         warn_of_iam_beside_others(&routes, report);
         let issuers = issuers.into_values().flatten().collect();
-        let windows = plans.values().flat_map(|plan| &plan.limits).map(|limit| limit.rule.window.longest());
+        let windows = plans.values().flat_map(|plan| &plan.limits).map(|limit| limit.rule.lasts());
         let longest_plan_window = windows.max().unwrap_or_default();
         Some(Self {
             settings,

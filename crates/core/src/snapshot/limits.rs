@@ -6,14 +6,13 @@ use super::{PlanNeed, PlanPolicy, compile::unknown};
 use crate::{
     diagnostic::{Place, Report, codes},
     document::{Document, Kind, Route, SETTINGS_ID},
-    limit::Window,
     policy::limit::{Limit, LimitPolicy, PlanOf, RouteLimit},
 };
 
 /// Compiles the plans; the same id in two of them has one window.
 pub(super) fn plans(document: &Document, report: &mut Report) -> BTreeMap<Box<str>, PlanPolicy> {
     let mut plans = BTreeMap::new();
-    let mut windows: HashMap<&str, (Window, &str)> = HashMap::new();
+    let mut windows: HashMap<&str, (String, &str)> = HashMap::new();
     for plan in &document.plans {
         let mut place = report.entry(Kind::Plan.as_str(), &plan.id);
         if plan.id == "none" {
@@ -21,13 +20,14 @@ pub(super) fn plans(document: &Document, report: &mut Report) -> BTreeMap<Box<st
         }
         let limits = compile_limits(plan.limits.iter().enumerate(), &mut place.at("limits"));
         for limit in &limits {
-            let window = limit.rule.window;
+            // Another window or mode is another counter.
+            let counter = limit.rule.key();
             let written = plan.limits.iter().enumerate().find(|(_, written)| written.id == *limit.rule.id);
             let Some((index, id)) = written.map(|(index, written)| (index, written.id.as_str())) else { continue };
-            let (known, other) = *windows.entry(id).or_insert((window, &plan.id));
-            if known != window {
+            let (known, other) = windows.entry(id).or_insert_with(|| (counter.clone(), &plan.id));
+            if *known != counter {
                 let message =
-                    format!("`{id}` has another window in plan `{other}`, and an upgrade keeps what was used");
+                    format!("`{id}` has another window or mode in plan `{other}`, and an upgrade keeps what was used");
                 place.item("limits", index).error(codes::CONFLICT, message);
             }
         }

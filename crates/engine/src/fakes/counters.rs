@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use faregate_core::{
-    limit::{Counter, Return, SlotName, Take},
+    limit::{Ask, Counter, Return, SlotName},
     time::Timestamp,
 };
 
@@ -42,15 +42,15 @@ impl FakeCounters {
 
 #[async_trait]
 impl Counters for FakeCounters {
-    async fn take(&self, counter: &str, takes: &[Take], terms: Terms) -> Result<Taken, StoreError> {
+    async fn take(&self, counter: &str, asked: &[Ask], terms: Terms) -> Result<Taken, StoreError> {
         self.faults.begin("take").await?;
-        if takes.is_empty() {
+        if asked.is_empty() {
             return Err(StoreError::Rejected("a take of nothing".to_owned()));
         }
         let mut counters = locked(&self.counters);
         let known = counters.get(counter).cloned().unwrap_or_default();
         let mut changed = known.clone();
-        match changed.take(takes) {
+        match changed.take(asked) {
             Some(granted) => {
                 counters.insert(counter.to_owned(), changed);
                 locked(&self.expires_at).insert(counter.to_owned(), terms.expires_at);
@@ -69,6 +69,7 @@ impl Counters for FakeCounters {
         self.faults.begin("read").await?;
         let mut known = locked(&self.counters).get(counter).cloned().unwrap_or_default();
         known.slots.retain(|name, _| slots.contains(name));
+        known.buckets.clear();
         Ok(known)
     }
 }

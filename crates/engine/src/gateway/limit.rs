@@ -169,7 +169,7 @@ impl Limits {
     /// Fetches the next block while the last permit of the present one is being served.
     fn renew_beside(self: &Arc<Self>, wants: &[Want], side_work: &mut SideWork) {
         let now = self.clock.now();
-        let spent: Vec<Want> = wants.iter().filter(|want| want.is_spent(now)).cloned().collect();
+        let spent: Vec<Want> = wants.iter().filter(|want| want.is_due(now)).cloned().collect();
         for account in accounts::distinct(&spent) {
             let (limits, wants, account) = (Arc::clone(self), spent.clone(), Arc::clone(account));
             side_work.spawn(async move {

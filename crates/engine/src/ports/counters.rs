@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use faregate_core::{
-    limit::{Counter, Return, SlotName, Take},
+    limit::{Ask, Counter, Return, SlotName},
     time::Timestamp,
 };
 
@@ -12,10 +12,10 @@ use super::StoreError;
 /// happen twice.
 #[async_trait]
 pub trait Counters: Send + Sync {
-    /// All takes of one counter or none, in one write.
+    /// All that is asked of one counter or nothing, in one write.
     ///
     /// A call that fails may have been made all the same.
-    async fn take(&self, counter: &str, takes: &[Take], terms: Terms) -> Result<Taken, StoreError>;
+    async fn take(&self, counter: &str, asked: &[Ask], terms: Terms) -> Result<Taken, StoreError>;
     /// Gives permits back; `false`, and nothing is changed, where the window is over or never had as many.
     async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError>;
     /// These slots of a counter as they were a moment ago; those that were never written are left out.
@@ -43,8 +43,8 @@ pub enum Waiting {
 /// What became of [`Counters::take`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// What each slot counts now, in the order of the takes.
+    /// What each slot counts now, or when each bucket is full, in microseconds since 1970; in the order asked.
     Granted(Vec<u64>),
-    /// Nothing was written; the slots as they are.
+    /// Nothing was written; the counter as it is.
     Refused(Counter),
 }

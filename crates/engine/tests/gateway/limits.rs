@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use faregate_core::limit::{Counter, Return, SlotName, Take};
+use faregate_core::limit::{Ask, Counter, Return, SlotName};
 use faregate_engine::{
     gateway::Peer,
     ports::{Counters, StoreError, Taken, Terms},
@@ -424,7 +424,7 @@ struct Away(AtomicUsize);
 
 #[async_trait]
 impl Counters for Away {
-    async fn take(&self, _: &str, _: &[Take], _: Terms) -> Result<Taken, StoreError> {
+    async fn take(&self, _: &str, _: &[Ask], _: Terms) -> Result<Taken, StoreError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         let answer = std::future::pending::<()>();
         let _ = tokio::time::timeout(Duration::from_millis(500), answer).await;
@@ -452,4 +452,87 @@ async fn whoever_waits_for_a_counter_that_is_away_waits_for_one_attempt() {
     assert!(answers.iter().all(|answer| answer.status == 503));
     assert_eq!(away.0.load(Ordering::Relaxed), 1);
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+/// Sends a request to both environments every so many milliseconds; when each was admitted, in milliseconds.
+async fn admitted_at(harness: &Harness, every: u64, times: u64) -> Vec<u64> {
+    let second = harness.second();
+    let mut admitted = Vec::new();
+    for number in 0..times {
+        for environment in [&harness.gateway, &second] {
+            let answer = harness.through(environment, request("GET", "https://h/", &[("x-api-key", KEY)])).await;
+            match answer.status {
+                200 => admitted.push(number * every),
+                status => assert_eq!((status, answer.header("retry-after")), (429, Some("1"))),
+            }
+        }
+        harness.clock.advance(Duration::from_millis(every));
+    }
+    admitted
+}
+
+#[tokio::test]
+async fn a_burst_is_never_passed_in_any_time_and_its_rate_is_reached() {
+    let plans = json!([{"id": "gold", "limits": [{"id": "fast", "limit": 20, "per": "second", "burst": 40}]}]);
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), plans)).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    let admitted = admitted_at(&harness, 10, 1000).await;
+    for (number, start) in admitted.iter().enumerate() {
+        for (more, end) in admitted[number..].iter().enumerate() {
+            assert!((more as u64 + 1) * 1000 <= 40_000 + 20 * (end - start), "{} from {start} to {end}", more + 1);
+        }
+    }
+    // Ten seconds of twenty, and the part of the burst that the counter gives at once; less what leases let lapse.
+    assert!((190..=240).contains(&admitted.len()), "{}", admitted.len());
+}
+
+#[tokio::test]
+async fn an_override_scales_the_burst_and_the_answer_tells_no_more_than_the_quota() {
+    let plans = json!([{"id": "gold", "limits": [{"id": "fast", "limit": 20, "per": "second", "burst": 40}]}]);
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), plans)).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold", "limits": [{"id": "fast", "limit": 2}]}));
+    let answer = call(&harness, KEY).await;
+    assert_eq!(answer.header("ratelimit-policy"), Some("\"fast\";q=2;w=1"));
+    assert!(answer.header("ratelimit").expect("a header").starts_with("\"fast\";r=1;"));
+    let statuses = [call(&harness, KEY).await.status, call(&harness, KEY).await.status];
+    assert_eq!(statuses, [200, 429]);
+    let answer = call(&harness, KEY).await;
+    assert_eq!((answer.code().as_str(), &answer.json()["limit"]), ("rate_limited", &json!("fast")));
+}
+
+#[tokio::test]
+async fn an_approximate_limit_asks_nobody_before_it_admits() {
+    let plans =
+        json!([{"id": "gold", "limits": [{"id": "soft", "limit": 100, "per": "minute", "mode": "approximate"}]}]);
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), plans)).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    let mut admitted = 0;
+    let second = harness.second();
+    for _ in 0..200 {
+        for environment in [&harness.gateway, &second] {
+            let answer = harness.through(environment, request("GET", "https://h/", &[("x-api-key", KEY)])).await;
+            admitted += u32::from(answer.status == 200);
+        }
+        harness.clock.advance(Duration::from_millis(100));
+    }
+    // Each may miss what the other admitted in a second.
+    assert!((100..=120).contains(&admitted), "{admitted}");
+    let writes = harness.counters.faults.operations().len();
+    assert!(writes <= 45, "{writes} writes in twenty seconds");
+}
+
+#[tokio::test]
+async fn while_the_store_is_down_an_approximate_limit_that_refuses_admits_what_it_has_not_told() {
+    let limit = json!({"id": "soft", "limit": 100, "per": "minute", "mode": "approximate", "on_unavailable": "refuse"});
+    let plans = json!([{"id": "gold", "limits": [limit]}]);
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), plans)).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    assert_eq!(call(&harness, KEY).await.status, 200);
+    harness.counters.faults.set_down(true);
+    harness.clock.advance(Duration::from_secs(2));
+    // It tells beside this request, and hears nothing.
+    assert_eq!(call(&harness, KEY).await.status, 200);
+    assert_eq!(call(&harness, KEY).await.status, 503);
+    harness.counters.faults.set_down(false);
+    assert_eq!(call(&harness, KEY).await.status, 200);
 }

@@ -1,7 +1,7 @@
 //! `Counters`.
 
 use faregate_core::{
-    limit::{Counter, Obstacle, Return, Slot, SlotName, Take, Window},
+    limit::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Slot, SlotName, Take, Window},
     time::Timestamp,
 };
 use faregate_engine::ports::{Counters, StoreError, Taken, Terms, Waiting};
@@ -16,6 +16,7 @@ macro_rules! counters_contract {
         $crate::contract_tests!(
             counters,
             $start,
+            a_bucket_gives_what_comes_back_and_no_more,
             a_limit_whose_unit_changes_counts_anew,
             a_mixed_take_resets_some_and_adds_to_others,
             a_slot_goes_from_one_month_to_the_month_after_the_next,
@@ -43,15 +44,19 @@ fn reset(take: Take) -> Take {
     Take { resets: true, ..take }
 }
 
+fn asked(takes: &[Take]) -> Vec<Ask> {
+    takes.iter().cloned().map(Ask::Take).collect()
+}
+
 async fn granted(store: &dyn Counters, takes: &[Take]) -> Vec<u64> {
-    match store.take("plan|c#acme", takes, TERMS).await.expect("an answer") {
+    match store.take("plan|c#acme", &asked(takes), TERMS).await.expect("an answer") {
         Taken::Granted(granted) => granted,
         Taken::Refused(counter) => panic!("refused: {counter:?}"),
     }
 }
 
 async fn refused(store: &dyn Counters, takes: &[Take]) -> Counter {
-    match store.take("plan|c#acme", takes, TERMS).await.expect("an answer") {
+    match store.take("plan|c#acme", &asked(takes), TERMS).await.expect("an answer") {
         Taken::Granted(granted) => panic!("granted: {granted:?}"),
         Taken::Refused(counter) => counter,
     }
@@ -60,6 +65,38 @@ async fn refused(store: &dyn Counters, takes: &[Take]) -> Counter {
 async fn slot(store: &dyn Counters, take: &Take) -> Option<Slot> {
     let read = store.read("plan|c#acme", std::slice::from_ref(&take.slot)).await.expect("an answer");
     read.slots.get(&take.slot).copied()
+}
+
+/// A bucket of ten permits a second, five of which the counter gives at once: full at first, empty after five, and each
+/// permit comes back after a tenth of a second. It is asked for with a quota in one write: both or none.
+pub async fn a_bucket_gives_what_comes_back_and_no_more(store: &dyn Counters) {
+    let mode = Mode::Burst { burst: None, request_max: 1 };
+    let rule = Rule { id: "fast".into(), limit: 10, window: Window::Second, mode };
+    let at = |millis: u64| Timestamp::from_millis(1_795_526_000_000 + millis);
+    let draw =
+        |permits, now| Lease::default().take(&rule, permits, now, std::time::Duration::ZERO, 0.0).expect("a draw");
+    let take = async |ask: &Ask| {
+        let quota = Ask::Take(day(20_000, 1));
+        store.take("plan|c#acme", &[ask.clone(), quota], TERMS).await.expect("an answer")
+    };
+    granted(store, &[reset(day(20_000, 1))]).await;
+    let mut ask = draw(4, at(0));
+    // Nobody drew from it yet, which the draw of a new lease does not know.
+    assert_eq!(take(&ask).await, Taken::Granted(vec![1_795_526_000_400_000, 2]));
+    let Taken::Refused(counter) = take(&ask).await else { panic!("a bucket that is not full was filled again") };
+    assert_eq!(counter.buckets.values().copied().collect::<Vec<_>>(), [1_795_526_000_400_000]);
+    assert_eq!(ask.meet(&counter), Some(Obstacle::Empty { full_at: 1_795_526_000_400_000, until: at(300) }));
+    let mut ask = draw(1, at(0));
+    assert_eq!(ask.meet(&counter), None);
+    assert_eq!(take(&ask).await, Taken::Granted(vec![1_795_526_000_500_000, 3]));
+    assert!(matches!(take(&ask).await, Taken::Refused(_)), "empty");
+    let mut ask = draw(1, at(100));
+    assert_eq!(ask.meet(&counter), None);
+    assert_eq!(take(&ask).await, Taken::Granted(vec![1_795_526_000_600_000, 4]));
+    // Full again: an old time does not count.
+    assert_eq!(take(&draw(5, at(10_000))).await, Taken::Granted(vec![1_795_526_010_500_000, 5]));
+    let read = slot(store, &day(20_000, 1)).await.map(|slot| slot.granted);
+    assert_eq!(read, Some(5), "what was refused took nothing of the quota");
 }
 
 /// A counter that is not there is no error and grants nothing; a reset makes it.
@@ -163,7 +200,8 @@ pub async fn fifty_writers_at_once_have_an_exact_sum(store: &dyn Counters) {
 /// However many environments begin a window, one of them does.
 pub async fn of_twenty_resets_at_once_one_is_made(store: &dyn Counters) {
     let first = reset(day(20_000, 2));
-    let takes = (0..20).map(|_| store.take("plan|c#acme", std::slice::from_ref(&first), TERMS));
+    let first_ask = asked(std::slice::from_ref(&first));
+    let takes = (0..20).map(|_| store.take("plan|c#acme", &first_ask, TERMS));
     let made = join_all(takes).await.into_iter().filter(|taken| *taken == Ok(Taken::Granted(vec![2]))).count();
     assert_eq!(made, 1);
     assert_eq!(slot(store, &first).await.map(|slot| slot.granted), Some(2));
@@ -171,6 +209,6 @@ pub async fn of_twenty_resets_at_once_one_is_made(store: &dyn Counters) {
 
 /// While the store is down nothing is granted, and the error says so. For subjects that can be taken down.
 pub async fn a_store_that_is_down_is_unavailable(store: &dyn Counters) {
-    let taken = store.take("plan|c#acme", &[reset(day(20_000, 1))], TERMS).await;
+    let taken = store.take("plan|c#acme", &asked(&[reset(day(20_000, 1))]), TERMS).await;
     assert!(matches!(taken, Err(StoreError::Unavailable(_))), "{taken:?}");
 }

@@ -120,8 +120,8 @@ pub(super) struct Account {
     pub(super) outages: AtomicU64,
 }
 
-/// Leases by limit and unit.
-pub(super) type Holdings = BTreeMap<(Box<str>, String), Holding>;
+/// Leases by [`Rule::key`].
+pub(super) type Holdings = BTreeMap<String, Holding>;
 
 /// What is held of one limit.
 #[derive(Default)]
@@ -135,17 +135,19 @@ pub(super) struct Holding {
 
 impl Holding {
     /// Whether so many permits may be spent without being held: of a tenth of the limit in each window.
-    pub(super) fn may_owe(&self, rule: &Rule, index: u64, permits: u64) -> bool {
+    pub(super) fn may_owe(&self, rule: &Rule, now: Timestamp, permits: u64) -> bool {
+        let index = rule.window.index(now);
         let owed = if self.unpaid.0 == index { self.unpaid.1 } else { 0 };
         owed + permits <= rule.limit / UNPAID_PART
     }
 
-    fn owe(&mut self, index: u64, permits: u64) {
+    fn owe(&mut self, rule: &Rule, now: Timestamp, permits: u64) {
+        let index = rule.window.index(now);
         if self.unpaid.0 != index {
             self.unpaid = (index, 0);
         }
         self.unpaid.1 += permits;
-        self.lease.spend_unpaid(index, permits);
+        self.lease.spend_unpaid(rule, now, permits);
     }
 
     /// Whether forgetting it loses nothing.
@@ -153,7 +155,7 @@ impl Holding {
         let Some(rule) = &self.rule else { return true };
         let index = rule.window.index(now);
         let owes = self.unpaid.0 == index && self.unpaid.1 > 0;
-        self.lease.credit(rule, index) == 0 && self.lease.denied(rule, index, now).is_none() && !owes
+        self.lease.is_empty(rule, now) && !owes
     }
 }
 
@@ -169,11 +171,6 @@ impl Account {
     }
 }
 
-/// The name of a rule among the holdings of an account.
-pub(super) fn name_of(rule: &Rule) -> (Box<str>, String) {
-    (rule.id.clone(), rule.window.unit())
-}
-
 /// The accounts of these wants, each once and always in the same order, so that two requests never wait for each other.
 pub(super) fn distinct<'a>(wants: impl IntoIterator<Item = &'a Want>) -> Vec<&'a Arc<Account>> {
     let mut accounts: Vec<&Arc<Account>> = wants.into_iter().map(|want| &want.account).collect();
@@ -187,24 +184,23 @@ pub(super) fn deduct(wants: &[Want], owing: &[bool], now: Timestamp) -> bool {
     let accounts = distinct(wants);
     let mut locked: Vec<(*const Account, MutexGuard<'_, Holdings>)> =
         accounts.iter().map(|account| (Arc::as_ptr(account), account.lock())).collect();
-    let mut of = |want: &Want, act: &dyn Fn(&mut Holding, u64) -> bool| {
+    let mut of = |want: &Want, act: &dyn Fn(&mut Holding) -> bool| {
         let holdings = locked.iter_mut().find(|(account, _)| *account == Arc::as_ptr(&want.account));
-        let holding = holdings.and_then(|(_, holdings)| holdings.get_mut(&name_of(&want.rule)));
-        holding.is_some_and(|holding| act(holding, want.rule.window.index(now)))
+        holdings.and_then(|(_, holdings)| holdings.get_mut(&want.rule.key())).is_some_and(act)
     };
     let has_enough = |(want, owing): (&Want, &bool)| {
-        of(want, &|holding, index| {
-            let has = holding.lease.credit(&want.rule, index) >= want.permits;
-            has || *owing && holding.may_owe(&want.rule, index, want.permits)
+        of(want, &|holding| {
+            let has = holding.lease.credit(&want.rule, now) >= want.permits;
+            has || *owing && holding.may_owe(&want.rule, now, want.permits)
         })
     };
     if !wants.iter().zip(owing).all(has_enough) {
         return false;
     }
     wants.iter().all(|want| {
-        of(want, &|holding, index| {
-            if !holding.lease.spend(&want.rule, index, want.permits) {
-                holding.owe(index, want.permits);
+        of(want, &|holding| {
+            if !holding.lease.spend(&want.rule, now, want.permits) {
+                holding.owe(&want.rule, now, want.permits);
             }
             true
         })

@@ -2,15 +2,11 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use faregate_core::limit::{Counter, Obstacle, Return, Rule, SlotName, Take};
+use faregate_core::limit::{Ask, Counter, Obstacle, Return, Rule, SlotName, Take};
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
-use super::{
-    Limits,
-    accounts::{Account, name_of},
-    wants::Want,
-};
+use super::{Limits, accounts::Account, wants::Want};
 use crate::ports::{StoreError, Taken, Terms, Waiting};
 
 /// How often a take is sent, each time for another reason.
@@ -43,11 +39,11 @@ pub(super) enum Outcome {
     Rejected(String),
 }
 
-/// One take, and which want it is for.
+/// What is asked of one limit, and which want it is for.
 struct Planned {
     number: usize,
     rule: Rule,
-    take: Take,
+    ask: Ask,
     /// Whether a request waits for it; else it rides along.
     is_needed: bool,
 }
@@ -69,13 +65,13 @@ impl Limits {
             if planned.is_empty() {
                 return Outcome::Granted;
             }
-            let takes: Vec<Take> = planned.iter().map(|planned| planned.take.clone()).collect();
-            match self.counters.take(&account.counter, &takes, self.terms(wants, reason)).await {
-                Ok(Taken::Granted(granted)) => {
+            let asked: Vec<Ask> = planned.iter().map(|planned| planned.ask.clone()).collect();
+            match self.counters.take(&account.counter, &asked, self.terms(wants, reason)).await {
+                Ok(Taken::Granted(numbers)) => {
                     let now = self.clock.now();
                     let mut holdings = account.lock();
-                    for (Planned { rule, take, .. }, granted) in planned.iter().zip(granted) {
-                        holdings.entry(name_of(rule)).or_default().lease.taken(rule, take, granted, now);
+                    for (Planned { rule, ask, .. }, number) in planned.iter().zip(numbers) {
+                        holdings.entry(rule.key()).or_default().lease.taken(rule, ask, number, now);
                     }
                     return Outcome::Granted;
                 }
@@ -113,21 +109,11 @@ impl Limits {
         let now = self.clock.now();
         let mut holdings = account.lock();
         let mut exhausted = Vec::new();
-        planned.retain_mut(|Planned { number, rule, take, is_needed }| {
-            let obstacle = match take.obstacle(counter) {
-                None => {
-                    take.resets = false;
-                    return true;
-                }
-                Some(Obstacle::OlderWindow) => {
-                    take.resets = true;
-                    return true;
-                }
-                Some(obstacle) => obstacle,
-            };
-            let lease = &mut holdings.entry(name_of(rule)).or_default().lease;
-            lease.refused(rule, take, obstacle, now, self.random_part());
-            lease.not_taken(take);
+        planned.retain_mut(|Planned { number, rule, ask, is_needed }| {
+            let Some(obstacle) = ask.meet(counter) else { return true };
+            let lease = &mut holdings.entry(rule.key()).or_default().lease;
+            lease.refused(rule, ask, obstacle, now, self.random_part());
+            lease.not_taken(rule, ask);
             if *is_needed {
                 exhausted.push(*number);
             }
@@ -142,10 +128,9 @@ impl Limits {
         let doubted: Vec<(usize, &Want)> = {
             let holdings = account.lock();
             let is_doubted = |want: &Want| {
-                let index = want.rule.window.index(now);
-                let lease = holdings.get(&name_of(&want.rule)).map(|holding| &holding.lease);
+                let lease = holdings.get(&want.rule.key()).map(|holding| &holding.lease);
                 lease.is_some_and(|lease| {
-                    lease.was_denied(&want.rule, index) && lease.credit(&want.rule, index) < want.permits
+                    lease.was_denied(&want.rule, now) && lease.credit(&want.rule, now) < want.permits
                 })
             };
             let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
@@ -173,8 +158,8 @@ impl Limits {
             let (rule, index) = (&want.rule, want.rule.window.index(now));
             let asked = Take { slot: slot(want), index, limit: rule.limit, block: 1, settled: 0, resets: false };
             if let Some(obstacle @ Obstacle::Exhausted) = asked.obstacle(&counter) {
-                let lease = &mut holdings.entry(name_of(rule)).or_default().lease;
-                lease.refused(rule, &asked, obstacle, read_at, self.random_part());
+                let lease = &mut holdings.entry(rule.key()).or_default().lease;
+                lease.refused(rule, &Ask::Take(asked), obstacle, read_at, self.random_part());
                 exhausted.push(number);
             }
         }
@@ -187,16 +172,16 @@ impl Limits {
         let service = Duration::from_micros(self.service_micros.load(Ordering::Relaxed));
         let mut holdings = account.lock();
         let plan = |(number, want): (usize, &Want)| {
-            let (rule, index) = (&want.rule, want.rule.window.index(now));
-            let lease = &mut holdings.entry(name_of(rule)).or_default().lease;
-            let lacks = want.permits.saturating_sub(lease.credit(rule, index));
+            let rule = &want.rule;
+            let lease = &mut holdings.entry(rule.key()).or_default().lease;
+            let lacks = want.permits.saturating_sub(lease.credit(rule, now));
             let is_needed = lacks > 0 && reason == Reason::Lacking;
-            if !is_needed && (!lease.is_low(rule, index) || lease.was_denied(rule, index)) {
+            if !is_needed && (!lease.is_low(rule, now) || lease.was_denied(rule, now)) {
                 return None;
             }
             let needed = if is_needed { lacks } else { 0 };
-            let take = lease.take(rule, needed, now, service, self.random_part())?;
-            Some(Planned { number, rule: rule.clone(), take, is_needed })
+            let ask = lease.take(rule, needed, now, service, self.random_part())?;
+            Some(Planned { number, rule: rule.clone(), ask, is_needed })
         };
         let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
         let planned: Vec<Planned> = own.filter_map(plan).collect();
@@ -205,8 +190,8 @@ impl Limits {
         if is_worth_it {
             return planned;
         }
-        for Planned { rule, take, .. } in &planned {
-            holdings.entry(name_of(rule)).or_default().lease.not_taken(take);
+        for Planned { rule, ask, .. } in &planned {
+            holdings.entry(rule.key()).or_default().lease.not_taken(rule, ask);
         }
         Vec::new()
     }
@@ -235,7 +220,7 @@ impl Limits {
 /// What was certainly not written is still to be told.
 fn untold(account: &Account, planned: &[Planned]) {
     let mut holdings = account.lock();
-    for Planned { rule, take, .. } in planned {
-        holdings.entry(name_of(rule)).or_default().lease.not_taken(take);
+    for Planned { rule, ask, .. } in planned {
+        holdings.entry(rule.key()).or_default().lease.not_taken(rule, ask);
     }
 }

@@ -10,7 +10,9 @@ use super::wants::Want;
 
 /// `RateLimit-Policy` and `RateLimit`, the tightest limit first.
 pub(super) fn headers(wants: &[Want], now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
-    let mut told: Vec<(&Want, u64)> = wants.iter().map(|want| (want, want.remaining(now))).collect();
+    // A burst may leave more than a window has; what is told as left is never more than the quota.
+    let mut told: Vec<(&Want, u64)> =
+        wants.iter().map(|want| (want, want.remaining(now).min(want.rule.limit))).collect();
     // r1 / q1 < r2 / q2, without a division.
     let part = |(want, remaining): &(&Want, u64), other: u64| {
         u128::from(*remaining) * u128::from(other) / u128::from(want.rule.limit.max(1))
@@ -58,8 +60,7 @@ pub(super) fn unavailable(cause: &str) -> Problem {
     problem
 }
 
-/// Whole seconds until the window's end.
+/// Whole seconds until there is more.
 fn resets_in(want: &Want, now: Timestamp) -> u64 {
-    let window = want.rule.window;
-    window.end(window.index(now)).since(now).as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+    want.resets_at(now).since(now).as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

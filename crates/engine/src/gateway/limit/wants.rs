@@ -12,7 +12,7 @@ use faregate_core::{
 
 use super::{
     Asked, Limits,
-    accounts::{Account, Holding, name_of},
+    accounts::{Account, Holding},
     scope::Scope,
 };
 use crate::gateway::{
@@ -53,7 +53,7 @@ impl Limits {
             self.want(&mut wants, limit, owner, asked, caller, side_work);
         }
         let own = format!("route:{}", asked.route.id);
-        let longest = asked.route.limits.iter().map(|limit| limit.rule.window.longest()).max().unwrap_or_default();
+        let longest = asked.route.limits.iter().map(|limit| limit.rule.lasts()).max().unwrap_or_default();
         for limit in &asked.route.limits {
             self.want(&mut wants, limit, Owner { name: &own, longest }, asked, caller, side_work);
         }
@@ -82,7 +82,7 @@ impl Limits {
         if let (Some(Evidence::Key { item, .. }), "plan") = (caller.evidence(), owner.name)
             && let Some(number) = item.limits.get(&rule.id)
         {
-            rule.limit = *number;
+            rule = rule.with_limit(*number);
         }
         wants.push(Want {
             account,
@@ -115,14 +115,13 @@ fn plan<'a>(asked: Asked<'a>, caller: &Caller) -> Result<Option<&'a PlanPolicy>,
 
 impl Want {
     /// Acts on what is held of this limit.
-    fn with<T>(&self, now: Timestamp, act: impl FnOnce(&mut Holding, u64) -> T) -> T {
-        let mut holdings = self.account.lock();
-        act(holdings.entry(name_of(&self.rule)).or_default(), self.rule.window.index(now))
+    fn with<T>(&self, act: impl FnOnce(&mut Holding) -> T) -> T {
+        act(self.account.lock().entry(self.rule.key()).or_default())
     }
 
     /// Notes that a request came, and by which number it is counted.
     pub(super) fn request(&self, now: Timestamp) {
-        self.with(now, |holding, _| {
+        self.with(|holding| {
             holding.lease.request(now);
             holding.rule = Some(self.rule.clone());
         });
@@ -130,32 +129,31 @@ impl Want {
 
     /// Whether there is enough without asking anybody.
     pub(super) fn is_met(&self, now: Timestamp) -> bool {
-        self.with(now, |holding, index| holding.lease.credit(&self.rule, index) >= self.permits)
+        self.with(|holding| holding.lease.credit(&self.rule, now) >= self.permits)
     }
 
-    /// Whether the last permit is being spent.
-    pub(super) fn is_spent(&self, now: Timestamp) -> bool {
-        self.with(now, |holding, index| {
-            holding.lease.credit(&self.rule, index) == 0 && holding.lease.denied(&self.rule, index, now).is_none()
-        })
+    /// Whether the counter is to be asked beside the request: the last permit is being spent, or it is time to tell.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.with(|holding| holding.lease.is_due(&self.rule, now))
     }
 
     /// Until when the counter's own word is that there is nothing left.
     pub(super) fn denied(&self, now: Timestamp) -> Option<Timestamp> {
-        self.with(now, |holding, index| holding.lease.denied(&self.rule, index, now))
+        self.with(|holding| holding.lease.denied(&self.rule, now))
     }
 
     /// How much everybody together has left, as far as this environment knows.
     pub(super) fn remaining(&self, now: Timestamp) -> u64 {
-        self.with(now, |holding, index| match holding.lease.was_denied(&self.rule, index) {
-            true => holding.lease.credit(&self.rule, index),
-            false => holding.lease.remaining(&self.rule, index),
-        })
+        self.with(|holding| holding.lease.remaining(&self.rule, now))
+    }
+
+    /// When there is more.
+    pub(super) fn resets_at(&self, now: Timestamp) -> Timestamp {
+        self.with(|holding| holding.lease.resets_at(&self.rule, now))
     }
 
     /// Whether the request may pass without permits: the counter cannot be reached, and the limit says so.
     pub(super) fn may_owe(&self, now: Timestamp) -> bool {
-        !self.refuses_when_unavailable
-            && self.with(now, |holding, index| holding.may_owe(&self.rule, index, self.permits))
+        !self.refuses_when_unavailable && self.with(|holding| holding.may_owe(&self.rule, now, self.permits))
     }
 }

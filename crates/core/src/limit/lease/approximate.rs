@@ -1,0 +1,108 @@
+//! Permits that are counted alone and told to the others now and then.
+
+use std::time::Duration;
+
+use crate::{
+    limit::{Rule, SlotName, Take},
+    time::Timestamp,
+};
+
+/// How often the others are told: ten times in a window, within these bounds.
+const TOLD_EVERY_MIN: Duration = Duration::from_millis(100);
+const TOLD_EVERY_MAX: Duration = Duration::from_secs(1);
+const TOLD_PER_WINDOW: u32 = 10;
+
+/// What one environment knows of a window.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Approximate {
+    index: u64,
+    /// What everybody together had told when this environment last did.
+    seen: u64,
+    /// Admitted here since.
+    alone: u64,
+    told_at: Timestamp,
+    /// Whether what was told last may not have arrived.
+    is_unknown: bool,
+}
+
+impl Approximate {
+    pub(super) fn credit(&self, rule: &Rule, index: u64) -> u64 {
+        if self.is_unknown && self.index == index { 0 } else { self.remaining(rule, index) }
+    }
+
+    pub(super) fn remaining(&self, rule: &Rule, index: u64) -> u64 {
+        let used = if self.index == index { self.seen.saturating_add(self.alone) } else { 0 };
+        rule.limit.saturating_sub(used)
+    }
+
+    pub(super) fn spend(&mut self, rule: &Rule, index: u64, permits: u64) -> bool {
+        let has_enough = self.credit(rule, index) >= permits;
+        if has_enough {
+            self.enter(index);
+            self.alone += permits;
+        }
+        has_enough
+    }
+
+    pub(super) fn spend_unpaid(&mut self, index: u64, permits: u64) {
+        self.enter(index);
+        self.alone += permits;
+    }
+
+    pub(super) fn counts(&self, index: u64) -> bool {
+        self.index == index && self.seen + self.alone > 0
+    }
+
+    pub(super) fn has_to_tell(&self, index: u64) -> bool {
+        self.index == index && self.alone > 0
+    }
+
+    pub(super) fn is_due(&self, rule: &Rule, now: Timestamp) -> bool {
+        let index = rule.window.index(now);
+        let window = Duration::from_secs(rule.window.seconds(index));
+        let every = (window / TOLD_PER_WINDOW).clamp(TOLD_EVERY_MIN, TOLD_EVERY_MAX);
+        // A clock that was set back tells at once.
+        self.has_to_tell(index) && (now < self.told_at || now.since(self.told_at) >= every)
+    }
+
+    pub(super) fn denied(&self, rule: &Rule, now: Timestamp) -> Option<Timestamp> {
+        let index = rule.window.index(now);
+        (self.remaining(rule, index) == 0).then(|| rule.window.end(index))
+    }
+
+    /// What to tell; `None` where there is nothing to tell and nobody waits to hear.
+    pub(super) fn tell(&mut self, rule: &Rule, needed: u64, now: Timestamp) -> Option<Take> {
+        let index = rule.window.index(now);
+        self.enter(index);
+        if self.alone == 0 && needed == 0 {
+            return None;
+        }
+        let block = std::mem::take(&mut self.alone);
+        // It counts as told from now on, so that it is never told twice.
+        self.seen += block;
+        (self.is_unknown, self.told_at) = (true, now);
+        let slot = SlotName::of(&rule.id, rule.window, index);
+        Some(Take { slot, index, limit: u64::MAX, block, settled: block, resets: false })
+    }
+
+    pub(super) fn not_told(&mut self, take: &Take) {
+        if self.index == take.index {
+            self.seen = self.seen.saturating_sub(take.block);
+            self.alone += take.block;
+            self.is_unknown = false;
+        }
+    }
+
+    pub(super) fn told(&mut self, take: &Take, granted: u64, now: Timestamp) {
+        if self.index == take.index {
+            self.seen = granted;
+            (self.is_unknown, self.told_at) = (false, now);
+        }
+    }
+
+    fn enter(&mut self, index: u64) {
+        if self.index != index {
+            *self = Self { index, told_at: self.told_at, ..Self::default() };
+        }
+    }
+}

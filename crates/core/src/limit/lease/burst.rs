@@ -1,0 +1,114 @@
+//! Permits of a token bucket, held for a short time.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::Moment;
+use crate::{
+    limit::{Draw, Obstacle, Rule, Shape},
+    time::Timestamp,
+};
+
+/// How long permits can be spent that a request waited for, however late their answer came.
+const NEEDED_FOR: Duration = Duration::from_millis(50);
+
+/// How much longer than necessary an environment waits at most that found the bucket empty once.
+const EMPTY_FIRST: Duration = Duration::from_millis(20);
+
+/// Permits of one bucket in one environment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Burst {
+    /// Permits and until when they can be spent, the oldest first.
+    blocks: VecDeque<(u64, Timestamp)>,
+    /// When the bucket is full, as far as this environment knows, in microseconds since 1970.
+    full_at: u64,
+    empty_until: Timestamp,
+    /// How often in a row it was empty.
+    empties: u32,
+    last_block: u64,
+}
+
+impl Burst {
+    pub(super) fn credit(&self, now: Timestamp) -> u64 {
+        self.blocks.iter().filter(|(_, until)| now <= *until).map(|(permits, _)| permits).sum()
+    }
+
+    pub(super) fn remaining(&self, rule: &Rule, now: Timestamp) -> u64 {
+        let available = Shape::of(rule).map_or(0, |shape| shape.available(self.full_at, now));
+        self.credit(now).saturating_add(available)
+    }
+
+    /// When there is a permit again, or where there is one, when the bucket is full.
+    pub(super) fn resets_at(&self, rule: &Rule, now: Timestamp) -> Timestamp {
+        let Some(shape) = Shape::of(rule).filter(|_| self.remaining(rule, now) == 0) else {
+            return Timestamp::from_millis(self.full_at.div_ceil(1000)).max(now);
+        };
+        shape.available_at(1, self.full_at).max(self.empty_until)
+    }
+
+    pub(super) fn spend(&mut self, now: Timestamp, permits: u64) -> bool {
+        if self.credit(now) < permits {
+            return false;
+        }
+        let mut left = permits;
+        for (held, _) in self.blocks.iter_mut().filter(|(_, until)| now <= *until) {
+            let spent = left.min(*held);
+            *held -= spent;
+            left -= spent;
+        }
+        true
+    }
+
+    pub(super) fn is_low(&self, now: Timestamp) -> bool {
+        self.last_block > 1 && self.credit(now) * 2 < self.last_block
+    }
+
+    pub(super) fn denied(&self, now: Timestamp) -> Option<Timestamp> {
+        (now < self.empty_until).then_some(self.empty_until)
+    }
+
+    /// Permits for as long as a lease lives, at this key's own pace.
+    pub(super) fn draw(&mut self, rule: &Rule, needed: u64, moment: Moment<'_>) -> Option<Draw> {
+        let Moment { now, pace, service, random } = moment;
+        let shape = Shape::of(rule)?;
+        // What would not be spent in time is lost: only where there is plenty, more is asked for than will be needed.
+        let available = shape.available(self.full_at, now);
+        let plenty = 1.0 + available as f64 / shape.central().max(1) as f64;
+        let used = pace.rate(now, service) * shape.life().as_secs_f64() * plenty;
+        let block = ((used + random).floor() as u64).min(available).max(needed);
+        // What one request takes is no more than the bucket ever has: the document was checked for that.
+        if block == 0 || block > shape.central() {
+            return None;
+        }
+        let bucket = Draw::bucket_of(rule);
+        let mut draw = Draw { bucket, now, block, needed, is_full: false, shape };
+        draw.is_full = self.full_at <= draw.now_micros();
+        Some(draw)
+    }
+
+    pub(super) fn drawn(&mut self, draw: &Draw, full_at: u64, now: Timestamp) {
+        self.full_at = full_at;
+        self.last_block = draw.block;
+        (self.empty_until, self.empties) = (Timestamp::default(), 0);
+        if draw.shape.available(full_at, now) == 0 {
+            // Whoever emptied it need not ask to know; and a few permits at once are worth more than one.
+            self.empty_until = draw.shape.available_at((draw.block / 2).max(1), full_at);
+        }
+        self.blocks.retain(|(permits, until)| *permits > 0 && now <= *until);
+        let until = draw.now.plus(draw.shape.life());
+        self.blocks.push_back(match now < until {
+            true => (draw.block, until),
+            // Too late for all but who waits: what that spends counts from when it was asked for.
+            false => (draw.needed, now.plus(NEEDED_FOR)),
+        });
+    }
+
+    /// Others wait for the same permits: who found it empty again waits longer, up to half of a lease's life. Nothing is
+    /// lost meanwhile, since the bucket keeps what comes back.
+    pub(super) fn refused(&mut self, rule: &Rule, obstacle: Obstacle, random: f64) {
+        if let (Obstacle::Empty { full_at, until }, Some(shape)) = (obstacle, Shape::of(rule)) {
+            let longer = EMPTY_FIRST.saturating_mul(1 << self.empties.min(10)).min(shape.life() / 2);
+            self.empties += 1;
+            (self.full_at, self.empty_until) = (full_at, until.plus(longer.mul_f64(random)));
+        }
+    }
+}
