@@ -9,6 +9,7 @@
 //! | `<limit>.b` | for mode `burst`: when the bucket is full again, in microseconds since 1970 |
 //! | `expires_at` | TTL, in seconds; housekeeping only |
 
+mod admin;
 mod expression;
 
 use std::{
@@ -29,7 +30,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use faregate_core::{
-    limit::{Ask, Counter, Return, Slot, SlotName},
+    limit::{Ask, Counter, Return, RollUp, Slot, SlotName},
     time::Timestamp,
 };
 use faregate_engine::ports::{Clock, Counters, StoreError, Taken, Terms, Waiting};
@@ -38,11 +39,12 @@ use tokio::time::timeout;
 use self::expression::{Expression, give_back, take};
 use crate::{
     AwsConfig,
-    attributes::{Item, text},
+    attributes::{Item, number as number_of, text},
     errors::store_error,
 };
 
 const ID: &str = "id";
+const EXPIRES_AT: &str = "expires_at";
 
 /// How long a call may take, a new connection included.
 const CALL_LIMIT: Duration = Duration::from_millis(500);
@@ -133,6 +135,21 @@ impl Counters for DynamoCounters {
                 Err(error) => Err(store_error(error)),
             }
         };
+        self.in_time(Waiting::Nobody, call).await
+    }
+
+    async fn roll_up(&self, roll_up: &RollUp, expires_at: Timestamp) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&roll_up.item)))
+            .update_expression("SET #e = :e ADD #l :n")
+            .expression_attribute_names("#e", EXPIRES_AT)
+            .expression_attribute_names("#l", &roll_up.limit)
+            .expression_attribute_values(":e", number_of(expires_at.as_seconds()))
+            .expression_attribute_values(":n", number_of(roll_up.settled));
+        let call = async { update.send().await.map(drop).map_err(store_error) };
         self.in_time(Waiting::Nobody, call).await
     }
 

@@ -46,6 +46,9 @@ pub(crate) struct Global {
     /// The Keys table
     #[arg(long, global = true, value_name = "TABLE", env = "FAREGATE_KEYS_TABLE", default_value = "faregate-keys")]
     pub(crate) keys_table: String,
+    /// The Usage table
+    #[arg(long, global = true, value_name = "TABLE", env = "FAREGATE_USAGE_TABLE", default_value = "faregate-usage")]
+    pub(crate) usage_table: String,
     /// Accept `{ inline: … }` secrets; for development only
     #[arg(long, global = true, env = "FAREGATE_ALLOW_INLINE_SECRETS", value_parser = switch, hide = true)]
     pub(crate) allow_inline_secrets: bool,

@@ -5,9 +5,11 @@ mod diff;
 mod explain;
 mod export;
 mod key;
+mod limit;
 mod rollback;
 mod schema;
 mod status;
+mod usage;
 mod validate;
 
 use clap::Subcommand;
@@ -31,6 +33,8 @@ pub(crate) enum Command {
     Schema(schema::Schema),
     Explain(explain::Explain),
     Key(key::Key),
+    Usage(usage::Usage),
+    Limit(limit::Limit),
 }
 
 /// Runs one command; only those that need the tables look for credentials.
@@ -46,6 +50,8 @@ pub(crate) async fn run(cli: Cli, output: &mut Output<'_>) -> Result<Exit, CliEr
         Command::Export(export) => export.run(&Stores::connect(&global).await, output).await,
         Command::Rollback(rollback) => rollback.run(&Stores::connect(&global).await, output).await,
         Command::Status(status) => status.run(&Stores::connect(&global).await, output).await,
+        Command::Usage(usage) => usage.run(&Stores::connect(&global).await, output).await,
+        Command::Limit(limit) => limit.run(&Stores::connect(&global).await, output).await,
         Command::Key(key) => key.run(&Stores::connect(&global).await, output).await,
     }
 }

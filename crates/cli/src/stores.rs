@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use faregate_aws::{AwsConfig, DynamoConfigStore, DynamoKeyStore, SsmSecrets};
+use faregate_aws::{AwsConfig, DynamoConfigStore, DynamoCounters, DynamoKeyStore, SsmSecrets};
 use faregate_core::check::CheckOptions;
 use faregate_engine::{
     gateway::TokenPorts,
-    ports::{Clock, ConfigWriter, KeyAdmin, Telemetry},
+    ports::{Clock, ConfigWriter, KeyAdmin, Telemetry, UsageAdmin},
 };
 use faregate_http::{OutboundClient, OutboundSettings};
 
@@ -18,6 +18,8 @@ pub(crate) struct Stores {
     pub(crate) config: Box<dyn ConfigWriter>,
     /// The Keys table.
     pub(crate) keys: Box<dyn KeyAdmin>,
+    /// The Usage table.
+    pub(crate) usage: Box<dyn UsageAdmin>,
     /// What time it is.
     pub(crate) clock: Box<dyn Clock>,
     /// What checks depend on.
@@ -34,6 +36,7 @@ impl Stores {
         Self {
             config: Box::new(DynamoConfigStore::new(&config, &global.config_table)),
             keys: Box::new(DynamoKeyStore::new(&config, &global.keys_table)),
+            usage: Box::new(DynamoCounters::new(&config, &global.usage_table, Arc::new(SystemClock::new()))),
             clock: Box::new(SystemClock::new()),
             check: check_options(global),
             aws: config,

@@ -8,6 +8,7 @@ mod outbound;
 mod secrets;
 mod store_error;
 mod telemetry;
+mod usage;
 
 pub use clock::{Clock, Random};
 pub use config::{ApplyLock, ConfigStore, ConfigWriter, Expected, Flip, SnapshotStore, StoredEntry};
@@ -17,3 +18,4 @@ pub use outbound::{Outbound, OutboundError, OutboundLimits, OutboundRequest};
 pub use secrets::{SecretError, Secrets};
 pub use store_error::StoreError;
 pub use telemetry::{Metric, Telemetry};
+pub use usage::{Adjustment, UsageAdmin};

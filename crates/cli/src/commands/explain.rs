@@ -69,7 +69,7 @@ impl Explain {
     pub(crate) fn run_offline(self, options: CheckOptions, output: &mut Output<'_>) -> Result<Exit, CliError> {
         let document = Source::read(self.file.as_deref().unwrap_or(STANDARD_INPUT))?;
         let document = document.document(options, "there is nothing to explain")?;
-        let explanation = self.explain(&compile(&document)?, &document)?;
+        let explanation = self.explain(&compile(&document, "there is nothing to explain")?, &document)?;
         output.answer(&explanation)?;
         Ok(explanation.exit())
     }
@@ -87,7 +87,7 @@ impl Explain {
                 (Some(head.version), read_document(&*stores.config, &head).await?)
             }
         };
-        let snapshot = compile(&document)?;
+        let snapshot = compile(&document, "there is nothing to explain")?;
         let mut explanation = self.explain(&snapshot, &document)?;
         explanation.version = version;
         let route = explanation.route.as_ref().map(|route| route.id.as_str());
@@ -110,14 +110,21 @@ impl Explain {
     }
 }
 
+/// The configuration that serves, compiled; `None` where nothing is published yet.
+pub(super) async fn serving(stores: &Stores) -> Result<Option<Snapshot>, CliError> {
+    let Some(head) = stores.config.current(true).await? else { return Ok(None) };
+    let document = read_document(&*stores.config, &head).await?;
+    compile(&document, "its limits are not known").map(Some)
+}
+
 /// Compiles a document as an environment does.
-fn compile(raw: &RawDocument) -> Result<Snapshot, CliError> {
+fn compile(raw: &RawDocument, so: &str) -> Result<Snapshot, CliError> {
     let document = serde_json::to_value(raw).and_then(serde_json::from_value::<Document>);
     let document = document.map_err(|error| CliError::Failed(format!("the snapshot is no document: {error}")))?;
     let mut report = Report::default();
     let snapshot = Snapshot::compile(&document, &mut report);
     snapshot.ok_or_else(|| CliError::Refused {
-        message: "the configuration has errors; there is nothing to explain".to_owned(),
+        message: format!("the configuration has errors; {so}"),
         diagnostics: report.into_diagnostics(),
     })
 }

@@ -5,3 +5,4 @@ mod explain;
 mod files;
 mod keys;
 mod support;
+mod usage;

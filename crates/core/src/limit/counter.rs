@@ -22,6 +22,15 @@ impl SlotName {
         Self { name: format!("{limit}.{}{}", window.unit(), index % 2) }
     }
 
+    /// The limit and the window of a slot whose [`SlotName::index_attribute`] this is, and the slot.
+    #[must_use]
+    pub fn parse(attribute: &str) -> Option<(&str, Window, Self)> {
+        let name = attribute.strip_suffix('i')?;
+        let (limit, slot) = name.split_once('.')?;
+        let unit = slot.strip_suffix(['0', '1'])?;
+        Some((limit, Window::of_unit(unit)?, Self { name: name.to_owned() }))
+    }
+
     /// The attribute with the window's number.
     #[must_use]
     pub fn index_attribute(&self) -> String {
@@ -98,6 +107,39 @@ pub struct Return {
     pub permits: u64,
     /// How many were spent since the last time this was said.
     pub settled: u64,
+}
+
+/// What a quota's window that is over adds to its month.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollUp {
+    /// Whose: the item of a consumer and a month (`u#<consumer>#<yyyy-mm>`).
+    pub item: String,
+    /// Of which limit: `<counter's owner>|<limit>.<unit>`.
+    pub limit: String,
+    /// Permits that were really spent.
+    pub settled: u64,
+}
+
+impl RollUp {
+    /// What a window of a counter adds to its consumer's month; `None` for counters of others than consumers, and for
+    /// windows shorter than a day, which would cost a write each.
+    #[must_use]
+    pub fn of(counter: &str, limit: &str, window: Window, index: u64, settled: u64) -> Option<Self> {
+        let (owner, scope) = counter.split_once('|')?;
+        let consumer = scope.strip_prefix("c#")?;
+        if !window.is_quota() || settled == 0 {
+            return None;
+        }
+        let month = window.start(index).rfc3339();
+        let item = Self::item_of(consumer, month.get(..7)?);
+        Some(Self { item, limit: format!("{owner}|{limit}.{}", window.unit()), settled })
+    }
+
+    /// The item of a consumer and a month, which is written as `2026-11`.
+    #[must_use]
+    pub fn item_of(consumer: &str, month: &str) -> String {
+        format!("u#{consumer}#{month}")
+    }
 }
 
 /// Why a take can never be granted as it stands.

@@ -174,11 +174,19 @@ impl Lease {
         }
     }
 
+    /// The number of a window that is over, and what was spent in it and never told to its slot; once.
+    pub fn left_over(&mut self) -> Option<(u64, u64)> {
+        self.exact.left_over()
+    }
+
     /// Whether forgetting it loses nothing.
     #[must_use]
     pub fn is_empty(&self, rule: &Rule, now: Timestamp) -> bool {
         match rule.mode {
-            Mode::Exact | Mode::Burst { .. } => self.credit(rule, now) == 0 && self.denied(rule, now).is_none(),
+            Mode::Exact | Mode::Burst { .. } => {
+                let holds = self.credit(rule, now) > 0 || self.exact.has_to_tell();
+                !holds && self.denied(rule, now).is_none()
+            }
             Mode::Approximate => !self.approximate.counts(rule.window.index(now)),
         }
     }

@@ -42,6 +42,20 @@ impl Window {
         }
     }
 
+    /// The window of a [`Window::unit`].
+    #[must_use]
+    pub fn of_unit(unit: &str) -> Option<Self> {
+        Some(match unit {
+            "s" => Self::Second,
+            "m" => Self::Minute,
+            "h" => Self::Hour,
+            "d" => Self::Day,
+            "w" => Self::Week,
+            "M" => Self::Month,
+            seconds => Self::Seconds(seconds.parse().ok()?),
+        })
+    }
+
     /// Whether limits over it are quotas: a day and longer.
     #[must_use]
     pub fn is_quota(self) -> bool {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use faregate_core::{
-    limit::{Ask, Counter, Return, SlotName},
+    limit::{Ask, Counter, Return, RollUp, SlotName},
     time::Timestamp,
 };
 
@@ -18,6 +18,7 @@ pub struct FakeCounters {
     pub faults: Faults,
     counters: Mutex<BTreeMap<String, Counter>>,
     expires_at: Mutex<BTreeMap<String, Timestamp>>,
+    months: Mutex<BTreeMap<(String, String), u64>>,
 }
 
 impl FakeCounters {
@@ -31,6 +32,12 @@ impl FakeCounters {
     #[must_use]
     pub fn expires_at(&self, name: &str) -> Option<Timestamp> {
         locked(&self.expires_at).get(name).copied()
+    }
+
+    /// What a consumer's month counts of a limit.
+    #[must_use]
+    pub fn month(&self, item: &str, limit: &str) -> Option<u64> {
+        locked(&self.months).get(&(item.to_owned(), limit.to_owned())).copied()
     }
 
     /// The names of all counters.
@@ -63,6 +70,13 @@ impl Counters for FakeCounters {
     async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError> {
         self.faults.begin("give_back").await?;
         Ok(locked(&self.counters).get_mut(counter).is_some_and(|counter| counter.give_back(back)))
+    }
+
+    async fn roll_up(&self, roll_up: &RollUp, _: Timestamp) -> Result<(), StoreError> {
+        self.faults.begin("roll_up").await?;
+        let RollUp { item, limit, settled } = roll_up.clone();
+        *locked(&self.months).entry((item, limit)).or_default() += settled;
+        Ok(())
     }
 
     async fn read(&self, counter: &str, slots: &[SlotName]) -> Result<Counter, StoreError> {

@@ -11,13 +11,14 @@ mod wants;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use faregate_core::{
+    limit::RollUp,
     problem::Problem,
     snapshot::{RoutePolicy, Snapshot},
 };
@@ -27,7 +28,7 @@ use tokio::time::timeout;
 
 use self::{
     accounts::Accounts,
-    acquire::{Outcome, Reason},
+    acquire::{KEPT_QUOTA, Outcome, Reason},
     wants::Want,
 };
 use super::{Ports, SideWork, authorise::Clearance, dressing::Dressing, edge::Client};
@@ -69,6 +70,8 @@ pub(super) struct Limits {
     accounts: Accounts,
     /// Mean time of a request in microseconds: one environment asks for no more than it can serve.
     service_micros: AtomicU64,
+    /// Figures of windows that are over, to be written beside a request.
+    rolled: Mutex<Vec<RollUp>>,
 }
 
 /// What is asked to be admitted.
@@ -90,6 +93,7 @@ impl Limits {
             random: Arc::clone(&ports.random),
             accounts: Accounts::default(),
             service_micros: AtomicU64::new(0),
+            rolled: Mutex::default(),
         }
     }
 
@@ -112,6 +116,7 @@ impl Limits {
         taken?;
         self.renew_beside(&wants, side_work);
         self.give_back_beside(side_work);
+        self.roll_up_beside(side_work);
         Ok(Admission { clearance, plan })
     }
 
@@ -196,6 +201,18 @@ impl Limits {
             if !back.is_empty() {
                 side_work.spawn(async move { limits.send_back(&account, back).await });
             }
+        }
+    }
+
+    /// Adds the figures of windows that are over to their months.
+    fn roll_up_beside(self: &Arc<Self>, side_work: &mut SideWork) {
+        let rolled = std::mem::take(&mut *self.rolled.lock().unwrap_or_else(PoisonError::into_inner));
+        if !rolled.is_empty() {
+            let (counters, expires_at) = (Arc::clone(&self.counters), self.clock.now().plus(KEPT_QUOTA));
+            side_work.spawn(async move {
+                // Sent once: a sum that is written twice is worse than one that is missing.
+                join_all(rolled.iter().map(|rolled| counters.roll_up(rolled, expires_at))).await;
+            });
         }
     }
 

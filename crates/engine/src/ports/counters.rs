@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use faregate_core::{
-    limit::{Ask, Counter, Return, SlotName},
+    limit::{Ask, Counter, Return, RollUp, SlotName},
     time::Timestamp,
 };
 
@@ -18,6 +18,8 @@ pub trait Counters: Send + Sync {
     async fn take(&self, counter: &str, asked: &[Ask], terms: Terms) -> Result<Taken, StoreError>;
     /// Gives permits back; `false`, and nothing is changed, where the window is over or never had as many.
     async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError>;
+    /// Adds to a consumer's month, which is kept until `expires_at`. Sent once: what is lost is missing there.
+    async fn roll_up(&self, roll_up: &RollUp, expires_at: Timestamp) -> Result<(), StoreError>;
     /// These slots of a counter as they were a moment ago; those that were never written are left out.
     async fn read(&self, counter: &str, slots: &[SlotName]) -> Result<Counter, StoreError>;
 }

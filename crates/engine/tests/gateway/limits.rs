@@ -10,7 +10,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use faregate_core::limit::{Ask, Counter, Return, SlotName};
+use faregate_core::limit::{Ask, Counter, Return, RollUp, SlotName};
+use faregate_core::time::Timestamp;
 use faregate_engine::{
     gateway::Peer,
     ports::{Counters, StoreError, Taken, Terms},
@@ -431,6 +432,10 @@ impl Counters for Away {
         Err(StoreError::Unavailable("away".to_owned()))
     }
 
+    async fn roll_up(&self, _: &RollUp, _: Timestamp) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("away".to_owned()))
+    }
+
     async fn give_back(&self, _: &str, _: &Return) -> Result<bool, StoreError> {
         Ok(false)
     }
@@ -535,4 +540,23 @@ async fn while_the_store_is_down_an_approximate_limit_that_refuses_admits_what_i
     assert_eq!(call(&harness, KEY).await.status, 503);
     harness.counters.faults.set_down(false);
     assert_eq!(call(&harness, KEY).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_days_figures_are_added_to_its_month_when_the_slot_is_needed_again() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(100))).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    for spent in [3, 2, 1, 1] {
+        for _ in 0..spent {
+            assert_eq!(call(&harness, KEY).await.status, 200);
+        }
+        harness.clock.advance(Duration::from_secs(86_400));
+    }
+    assert_eq!(call(&harness, KEY).await.status, 200);
+    let month = |at: Timestamp| harness.counters.month(&format!("u#acme#{}", &at.rfc3339()[..7]), "plan|daily.d");
+    let counter = harness.counters.counter("plan|c#acme").expect("a counter");
+    let in_slots: u64 = counter.slots.values().map(|slot| slot.settled).sum();
+    let rolled = month(NOW).expect("a sum");
+    // What was spent in a window is told with a take, or rolled up when the window is over: none is missing, none twice.
+    assert_eq!((rolled + in_slots, rolled > 0), (8, true));
 }

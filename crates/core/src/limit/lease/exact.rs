@@ -34,6 +34,8 @@ pub(super) struct Exact {
     last_block: u64,
     denials: u32,
     denied: Option<Denied>,
+    /// Spent in a window that is over, and never told to its slot.
+    left_over: Option<(u64, u64)>,
 }
 
 /// The counter's word that nothing is left.
@@ -179,6 +181,8 @@ impl Exact {
             _ if rule.window.index(now) != take.index => return,
             _ => {
                 let known = self.held.as_ref().filter(|held| held.index + 1 == take.index);
+                let untold = self.held.as_ref().filter(|held| held.index < take.index && held.unsettled > 0);
+                self.left_over = untold.map(|held| (held.index, held.unsettled));
                 let fleet = known.map_or_else(|| Fleet::new(now), |known| known.fleet.next(now));
                 self.held = Some(Held { index: take.index, credit: grant, unsettled: 0, granted, fleet });
             }
@@ -187,6 +191,16 @@ impl Exact {
             self.denials = 0;
             self.denied = None;
         }
+    }
+
+    /// Whether something was spent that no slot and no month knows of.
+    pub(super) fn has_to_tell(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.unsettled > 0)
+    }
+
+    /// The number of a window that is over, and what was spent in it and never told; once.
+    pub(super) fn left_over(&mut self) -> Option<(u64, u64)> {
+        self.left_over.take()
     }
 
     /// The counter said why it gives nothing; `random` is uniform in 0..1.

@@ -1,8 +1,11 @@
 //! Asking a counter for permits, and giving them back.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
-use faregate_core::limit::{Ask, Counter, Obstacle, Return, Rule, SlotName, Take};
+use faregate_core::limit::{Ask, Counter, Obstacle, Return, RollUp, Rule, SlotName, Take};
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
@@ -13,8 +16,13 @@ use crate::ports::{StoreError, Taken, Terms, Waiting};
 const TRIES_MAX: usize = 3;
 /// How long to wait after a counter was throttled, at most.
 const THROTTLED_WAIT_MAX: Duration = Duration::from_millis(40);
-/// How long after the longest window a counter is kept.
+/// How long after the longest window a counter is kept, and one with quotas, whose last figures are a month's usage.
 const KEPT: Duration = Duration::from_secs(2 * 86_400);
+pub(super) const KEPT_QUOTA: Duration = Duration::from_secs(400 * 86_400);
+/// How long the windows of quotas are at least.
+const QUOTA_MIN: Duration = Duration::from_secs(86_400);
+/// How many figures of windows that are over wait to be written, at most.
+const ROLLED_MAX: usize = 1000;
 
 /// Why a counter is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +52,8 @@ struct Planned {
     number: usize,
     rule: Rule,
     ask: Ask,
+    /// What the slot held of a window that is over.
+    over: Option<(u64, u64)>,
     /// Whether a request waits for it; else it rides along.
     is_needed: bool,
 }
@@ -70,8 +80,13 @@ impl Limits {
                 Ok(Taken::Granted(numbers)) => {
                     let now = self.clock.now();
                     let mut holdings = account.lock();
-                    for (Planned { rule, ask, .. }, number) in planned.iter().zip(numbers) {
-                        holdings.entry(rule.key()).or_default().lease.taken(rule, ask, number, now);
+                    for (Planned { rule, ask, over, .. }, number) in planned.iter().zip(numbers) {
+                        let lease = &mut holdings.entry(rule.key()).or_default().lease;
+                        lease.taken(rule, ask, number, now);
+                        let over = over.iter().copied().chain(lease.left_over());
+                        self.roll_up(over.filter_map(|(index, settled)| {
+                            RollUp::of(&account.counter, &rule.id, rule.window, index, settled)
+                        }));
                     }
                     return Outcome::Granted;
                 }
@@ -109,7 +124,11 @@ impl Limits {
         let now = self.clock.now();
         let mut holdings = account.lock();
         let mut exhausted = Vec::new();
-        planned.retain_mut(|Planned { number, rule, ask, is_needed }| {
+        planned.retain_mut(|Planned { number, rule, ask, over, is_needed }| {
+            if let Ask::Take(take) = &*ask {
+                let slot = counter.slots.get(&take.slot).filter(|slot| slot.index < take.index);
+                *over = slot.map(|slot| (slot.index, slot.settled));
+            }
             let Some(obstacle) = ask.meet(counter) else { return true };
             let lease = &mut holdings.entry(rule.key()).or_default().lease;
             lease.refused(rule, ask, obstacle, now, self.random_part());
@@ -181,7 +200,7 @@ impl Limits {
             }
             let needed = if is_needed { lacks } else { 0 };
             let ask = lease.take(rule, needed, now, service, self.random_part())?;
-            Some(Planned { number, rule: rule.clone(), ask, is_needed })
+            Some(Planned { number, rule: rule.clone(), ask, over: None, is_needed })
         };
         let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
         let planned: Vec<Planned> = own.filter_map(plan).collect();
@@ -203,7 +222,16 @@ impl Limits {
             Reason::Lacking => Waiting::Request,
             Reason::Spent => Waiting::Nobody,
         };
-        Terms { expires_at: self.clock.now().plus(longest).plus(KEPT), waiting }
+        let kept = if longest >= QUOTA_MIN { KEPT_QUOTA } else { KEPT };
+        Terms { expires_at: self.clock.now().plus(longest).plus(kept), waiting }
+    }
+
+    /// Lets figures of windows that are over go out beside the next request.
+    fn roll_up(&self, over: impl Iterator<Item = RollUp>) {
+        let mut rolled = self.rolled.lock().unwrap_or_else(PoisonError::into_inner);
+        rolled.extend(over);
+        // Bounded like everything: what no request takes along is missing in its month.
+        rolled.truncate(ROLLED_MAX);
     }
 
     /// Sends returns, each once and all together: whether one arrived is nobody's business any more.

@@ -1,0 +1,82 @@
+//! What operators do with the Usage table.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use faregate_engine::ports::{Adjustment, StoreError, UsageAdmin};
+use serde_json::{Map, Value, json};
+
+use super::{DynamoCounters, EXPIRES_AT, ID, key, number_of};
+use crate::{
+    attributes::{item_of, json_with_binaries},
+    errors::store_error,
+};
+
+/// How long the record of an adjustment is kept, in seconds: 13 months.
+const KEPT_SECONDS: u64 = 400 * 86_400;
+
+#[async_trait]
+impl UsageAdmin for DynamoCounters {
+    async fn get(&self, id: &str) -> Result<Option<Map<String, Value>>, StoreError> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(id))).consistent_read(true);
+        let item = get.send().await.map_err(store_error)?.item;
+        item.map(json_with_binaries).transpose().map_err(StoreError::Malformed)
+    }
+
+    async fn all(&self) -> Result<Vec<Map<String, Value>>, StoreError> {
+        let mut pages = self.client.scan().table_name(&self.table).into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(json_with_binaries(item.map_err(store_error)?).map_err(StoreError::Malformed)?);
+        }
+        Ok(items)
+    }
+
+    async fn adjust(&self, adjustment: &Adjustment) -> Result<bool, StoreError> {
+        let permits = number_of(adjustment.permits.unsigned_abs());
+        let gives = adjustment.permits >= 0;
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(&adjustment.counter)))
+            .update_expression(if gives { "SET #u = #u - :n" } else { "SET #u = #u + :n" })
+            .condition_expression(if gives { "#i = :w AND #u >= :n" } else { "#i = :w" })
+            .expression_attribute_names("#i", adjustment.slot.index_attribute())
+            .expression_attribute_names("#u", adjustment.slot.granted_attribute());
+        update = update
+            .expression_attribute_values(":w", number_of(adjustment.index))
+            .expression_attribute_values(":n", permits);
+        let record = json!({
+            ID: format!("adjustment|{}|{}", adjustment.counter, adjustment.at.rfc3339()),
+            "counter": adjustment.counter,
+            "slot": adjustment.slot.granted_attribute(),
+            "permits": adjustment.permits,
+            "by": adjustment.by,
+            "reason": adjustment.reason,
+            EXPIRES_AT: adjustment.at.as_seconds() + KEPT_SECONDS,
+        });
+        let record = item_of(record.as_object().unwrap_or(&Map::new()))?;
+        // A record is never written over: two adjustments in one millisecond are one too many.
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(record))
+            .condition_expression("attribute_not_exists(#id)")
+            .expression_attribute_names("#id", ID);
+        let rejected = |error: aws_sdk_dynamodb::error::BuildError| StoreError::Rejected(error.to_string());
+        let writes = [
+            TransactWriteItem::builder().update(update.build().map_err(rejected)?).build(),
+            TransactWriteItem::builder().put(put.build().map_err(rejected)?).build(),
+        ];
+        let written = self.client.transact_write_items().set_transact_items(Some(writes.into())).send().await;
+        match written {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let is_refused = error.as_service_error().is_some_and(|error| match error {
+                    aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(
+                        canceled,
+                    ) => canceled.cancellation_reasons().iter().any(|why| why.code() == Some("ConditionalCheckFailed")),
+                    _ => false,
+                });
+                if is_refused { Ok(false) } else { Err(store_error(error)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Usage, and permits given and taken by hand.
+
+use serde_json::{Value, json};
+
+use crate::support::Stack;
+
+const PLANS: &str = "
+plans:
+  - { id: gold, limits: [{ id: monthly, limit: 1000, per: month }, { id: hourly, limit: 50, per: hour }] }
+routes:
+  - { id: r, authenticate: api_key, limits: [plan], respond: {} }
+";
+
+/// A counter as gateways write it, and a month's sum; the windows are those of now.
+async fn stack() -> (Stack, u64) {
+    let stack = Stack::start().await;
+    let file = stack.file("faregate.yaml", PLANS);
+    stack.run(&["apply", &file]).exits(0);
+    let since = std::process::Command::new("date").args(["-u", "+%s %Y %m"]).output().expect("a date");
+    let text = String::from_utf8(since.stdout).expect("UTF-8");
+    let numbers: Vec<u64> = text.split_whitespace().map(|part| part.parse().expect("a number")).collect();
+    let (month, hour) = ((numbers[1] - 1970) * 12 + numbers[2] - 1, numbers[0] / 3600);
+    let number = |value: u64| json!({"N": value.to_string()});
+    let (m, h) = (format!("monthly.M{}", month % 2), format!("hourly.h{}", hour % 2));
+    let item = json!({
+        "id": {"S": "plan|c#acme"},
+        format!("{m}i"): number(month), format!("{m}u"): number(120), format!("{m}s"): number(100),
+        format!("{h}i"): number(hour), format!("{h}u"): number(5), format!("{h}s"): number(4),
+    });
+    stack.put("faregate-usage", item).await;
+    let month = json!({"id": {"S": "u#acme#2024-02"}, "plan|monthly.M": number(777)});
+    stack.put("faregate-usage", month).await;
+    stack.run(&["key", "create", "--consumer", "acme", "--plan", "gold"]).exits(0);
+    (stack, hour)
+}
+
+fn line<'a>(report: &'a Value, limit: &str) -> &'a Value {
+    let lines = report["limits"].as_array().expect("lines");
+    lines.iter().find(|line| line["limit"] == limit).expect("the limit")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn usage_is_what_was_spent_of_each_window_and_month() {
+    let (stack, _) = stack().await;
+    for arguments in [&["usage", "--json", "--consumer", "acme"][..], &["usage", "--json"]] {
+        let report = stack.run(arguments).exits(0).json();
+        let monthly = line(&report, "monthly");
+        assert_eq!((&monthly["used"], &monthly["granted"], &monthly["of"]), (&json!(100), &json!(120), &json!(1000)));
+        assert_eq!((&monthly["owner"], &monthly["scope"]), (&json!("plan"), &json!("c#acme")));
+        assert_eq!(line(&report, "hourly")["of"], 50);
+    }
+    let report = stack.run(&["usage", "--json", "--consumer", "acme", "--period", "2024-02"]).exits(0).json();
+    assert_eq!(report["limits"].as_array().map(Vec::len), Some(1));
+    assert_eq!(line(&report, "monthly")["used"], 777);
+    let said = stack.run(&["usage", "--consumer", "acme"]).exits(0);
+    assert!(said.stdout.contains("monthly  100 of 1000, 120 granted"), "{said:?}");
+    assert_eq!(stack.run(&["usage", "--json", "--key", "0123"]).exits(0).json()["limits"], json!([]));
+    stack.run(&["usage", "--period", "2024-13"]).exits(2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn permits_are_given_and_taken_with_a_record_of_who_and_why() {
+    let (stack, _) = stack().await;
+    let adjust = |more: &[&str]| {
+        let mut all = vec!["limit", "adjust", "monthly", "--consumer", "acme", "--by", "ops"];
+        all.extend(more);
+        stack.run(&all)
+    };
+    let said = adjust(&["--give", "20", "--reason", "an outage of ours"]).exits(0);
+    assert!(said.stdout.starts_with("gave 20 permits of monthly for acme, until "), "{said:?}");
+    let report = stack.run(&["usage", "--json", "--consumer", "acme"]).exits(0).json();
+    assert_eq!(line(&report, "monthly")["granted"], 100);
+    adjust(&["--take", "7", "--reason", "a test"]).exits(0);
+    let report = stack.run(&["usage", "--json", "--consumer", "acme"]).exits(0).json();
+    assert_eq!(line(&report, "monthly")["granted"], 107);
+    let table = stack.scan("faregate-usage").await;
+    assert!(table.contains("an outage of ours") && table.contains("\"ops\""), "{table}");
+
+    let refused = adjust(&["--give", "108", "--reason", "too much"]).exits(1);
+    assert!(refused.stderr.contains("nothing was changed"), "{refused:?}");
+    assert!(!stack.scan("faregate-usage").await.contains("too much"), "neither the counter nor a record");
+    adjust(&["--give", "1"]).exits(2);
+    adjust(&["--reason", "why"]).exits(2);
+    let other = ["limit", "adjust", "daily", "--consumer", "acme", "--by", "x", "--reason", "y", "--give", "1"];
+    stack.run(&other).exits(5);
+}
