@@ -39,6 +39,7 @@ pub use support::{
     backend::{Backend, BackendBody, SEEN_MAX, full},
     binary::{MissingBinary, binary, target_folder},
     client::{Answer, SendError, open, send},
+    local_aws::{LocalAws, LocalAwsError},
     provider::{OpenIdProvider, ProviderError},
     proxy::{DynamoDbProxy, Fate},
     seen::Seen,

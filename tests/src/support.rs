@@ -5,6 +5,7 @@ pub(crate) mod binary;
 pub(crate) mod client;
 mod clock;
 mod event;
+pub(crate) mod local_aws;
 pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod seen;

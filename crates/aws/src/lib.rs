@@ -5,6 +5,7 @@
 //! profile, `AWS_ENDPOINT_URL…`).
 
 mod attributes;
+mod cloudwatch;
 mod config;
 mod config_store;
 mod counters;
@@ -12,6 +13,7 @@ mod errors;
 mod key_store;
 mod ssm_secrets;
 
+pub use cloudwatch::CloudWatchSink;
 pub use config::{AwsConfig, Patience};
 pub use config_store::DynamoConfigStore;
 pub use counters::DynamoCounters;

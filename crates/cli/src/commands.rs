@@ -6,6 +6,7 @@ mod explain;
 mod export;
 mod key;
 mod limit;
+mod prices;
 mod rollback;
 mod schema;
 mod status;
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Status(status::Status),
     Schema(schema::Schema),
     Explain(explain::Explain),
+    Prices(prices::ShowPrices),
     Key(key::Key),
     Usage(usage::Usage),
     Limit(limit::Limit),
@@ -42,6 +44,7 @@ pub(crate) async fn run(cli: Cli, output: &mut Output<'_>) -> Result<Exit, CliEr
     let Cli { global, command } = cli;
     match command {
         Command::Validate(validate) => validate.run(check_options(&global), output),
+        Command::Prices(prices) => prices.run(output),
         Command::Schema(schema) => schema.run(output),
         Command::Explain(explain) if explain.is_offline() => explain.run_offline(check_options(&global), output),
         Command::Explain(explain) => explain.run(&Stores::connect(&global).await, output).await,

@@ -7,6 +7,7 @@
 pub mod api_key;
 #[cfg(feature = "compile")]
 pub mod check;
+pub mod cost;
 pub mod diagnostic;
 pub mod document;
 pub mod forwarding;

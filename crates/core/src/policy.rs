@@ -19,3 +19,4 @@ pub mod limit;
 pub mod path_rewrite;
 pub mod redirect;
 pub mod respond;
+pub mod telemetry;

@@ -10,6 +10,7 @@ use http::HeaderValue;
 use url::Url;
 
 use crate::{
+    cost::Prices,
     document::Timeouts,
     forwarding::IdentityHeaders,
     jwt::IssuerPolicy,
@@ -24,6 +25,7 @@ use crate::{
         limit::LimitPolicy,
         redirect::RedirectPolicy,
         respond::RespondPolicy,
+        telemetry::{AccessLogPolicy, Metrics},
     },
 };
 
@@ -60,6 +62,12 @@ pub struct SettingsPolicy {
     pub expose_version: bool,
     /// The plan of callers without one, where a plan is required.
     pub default_plan: Option<Box<str>>,
+    /// Which requests leave a line.
+    pub access_log: AccessLogPolicy,
+    /// Where metrics go.
+    pub metrics: Metrics,
+    /// What things cost.
+    pub prices: Prices,
 }
 
 /// A compiled plan.

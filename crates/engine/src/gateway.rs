@@ -1,6 +1,7 @@
 //! The request pipeline: one request in, one answer out, one record left.
 
 mod access;
+mod access_log;
 mod authenticate;
 mod authorise;
 mod bounded;
@@ -41,23 +42,27 @@ use std::{
 
 use bytes::Bytes;
 use faregate_core::{
+    cost::Machine,
     forwarding::is_request_id,
     problem::{Code, Problem},
     snapshot::Action,
 };
 use futures_util::FutureExt;
 use http::Response;
+use tracing::Instrument;
 
 use self::{
     authenticate::{Authenticator, Presented},
     dressing::Dressing,
     limit::{Asked, Limits},
-    recorder::Recorder,
+    recorder::{Observer, Recorder},
     snapshots::Snapshots,
 };
 use crate::{
     body::{self, Body},
-    ports::{Clock, Counters, KeyStore, Outbound, Random, Secrets, SnapshotStore, Telemetry},
+    meter::Meter,
+    metrics::{Counting, Metrics},
+    ports::{Clock, Counters, KeyStore, MetricSinks, Outbound, Random, Secrets, SnapshotStore, Telemetry},
 };
 
 /// What is left for the answer and the side work when the invocation's time ends.
@@ -78,6 +83,10 @@ pub struct Ports {
     pub outbound: Arc<dyn Outbound>,
     /// Records and metrics.
     pub telemetry: Arc<dyn Telemetry>,
+    /// Where metrics are sent.
+    pub sinks: MetricSinks,
+    /// What the gateway runs on.
+    pub machine: Machine,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -120,17 +129,25 @@ pub struct Gateway {
     snapshots: Arc<Snapshots>,
     authenticator: Authenticator,
     limits: Arc<Limits>,
+    metrics: Arc<Metrics>,
+    observer: Arc<Observer>,
     answered: AtomicBool,
 }
 
 impl Gateway {
     /// A gateway that has loaded nothing yet.
     #[must_use]
-    pub fn new(ports: Ports) -> Self {
-        let snapshots = Arc::new(Snapshots::new(&ports));
-        let authenticator = Authenticator::new(&ports);
-        let limits = Arc::new(Limits::new(&ports));
-        Self { ports, snapshots, authenticator, limits, answered: AtomicBool::new(false) }
+    pub fn new(mut ports: Ports) -> Self {
+        let meter = Arc::new(Meter::default());
+        let (clock, telemetry) = (Arc::clone(&ports.clock), Arc::clone(&ports.telemetry));
+        let metrics = Arc::new(Metrics::new(ports.sinks.clone(), clock, telemetry, Arc::clone(&meter)));
+        // Whatever is told from here on is counted, too.
+        ports.telemetry = Arc::new(Counting { inner: ports.telemetry, metrics: Arc::clone(&metrics) });
+        let snapshots = Arc::new(Snapshots::new(&ports, &meter));
+        let authenticator = Authenticator::new(&ports, &meter);
+        let limits = Arc::new(Limits::new(&ports, &meter));
+        let observer = Arc::new(Observer::new(&ports, meter));
+        Self { ports, snapshots, authenticator, limits, metrics, observer, answered: AtomicBool::new(false) }
     }
 
     /// Loads the snapshot ahead of the first request, for at most `limit`; the first request tries again.
@@ -138,15 +155,15 @@ impl Gateway {
         self.snapshots.warm_up(limit).await;
     }
 
-    /// Gives back what the environment holds, before it ends; takes 300 ms at most.
+    /// Gives back what the environment holds and sends its last metrics, before it ends; takes 300 ms at most.
     pub async fn leave(&self) {
-        self.limits.leave().await;
+        tokio::join!(self.limits.leave(), self.metrics.leave());
     }
 
     /// Answers one request. Never fails: what goes wrong is an answer, too.
     pub async fn handle(&self, incoming: Incoming) -> Handled {
         let mut side_work = SideWork::default();
-        let mut recorder = Recorder::open(&self.ports, !self.answered.swap(true, Ordering::Relaxed));
+        let mut recorder = Recorder::open(Arc::clone(&self.observer), !self.answered.swap(true, Ordering::Relaxed));
         recorder.record.request_id = self.request_id(&incoming);
         let request_id = recorder.record.request_id.clone();
         // A panic drops the recorder, which closes the record; the client gets a problem like any other.
@@ -195,6 +212,9 @@ impl Gateway {
         recorder.loaded(&loaded);
         dressing.version(&loaded);
         self.snapshots.refresh_beside(side_work);
+        self.metrics.follow(loaded.snapshot.settings.metrics);
+        self.metrics.flush_beside(side_work);
+        recorder.show(&parts);
 
         // 2. edge: before anything that costs.
         let client = edge::check(&loaded.snapshot, &parts, &incoming.peer, &*self.ports.secrets).await?;
@@ -216,7 +236,8 @@ impl Gateway {
         let (peer, version) = (&incoming.peer, loaded.head.version);
         let presented = Presented { parts: &parts, headers: &headers, peer, client: &client, version };
         let left = incoming.remaining.map(|remaining| remaining.saturating_sub(recorder.elapsed() + RESERVE));
-        let caller = self.authenticator.check_within(left, route, presented, side_work).await?;
+        let checked = self.authenticator.check_within(left, route, presented, side_work);
+        let caller = recorder.authenticated(checked.instrument(tracing::debug_span!("authenticate"))).await?;
         recorder.caller(&caller);
         dressing.caller(&caller);
 
@@ -224,7 +245,8 @@ impl Gateway {
         let clearance = authorise::check(route, caller)?;
         let asked =
             Asked { route, snapshot: &loaded.snapshot, method: &parts.method, headers: &headers, client: &client };
-        let admission = self.limits.admit(asked, clearance, dressing, side_work).await?;
+        let admitted = self.limits.admit(asked, clearance, dressing, side_work);
+        let admission = recorder.limited(admitted.instrument(tracing::debug_span!("limit"))).await?;
 
         // 8. transform and act.
         match &route.action {
@@ -233,7 +255,8 @@ impl Gateway {
             Action::Forward(policy) => {
                 let request = forward::Request { parts: &parts, headers, content, client: &client, matched: &matched };
                 let forward = forward::Forward { policy, ports: &self.ports, snapshot: &loaded.snapshot };
-                forward.send(request, &admission, incoming.remaining, recorder).await
+                let sent = forward.send(request, &admission, incoming.remaining, recorder);
+                sent.instrument(tracing::debug_span!("forward")).await
             }
         }
         // 9. record: closed by the answer's body, or by the recorder's drop.

@@ -9,6 +9,8 @@ pub mod body;
 #[cfg(feature = "testing")]
 pub mod fakes;
 pub mod gateway;
+mod meter;
+pub mod metrics;
 pub mod ports;
 #[cfg(feature = "publish")]
 pub mod publish;

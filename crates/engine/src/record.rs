@@ -1,6 +1,6 @@
 //! The one record that every request leaves.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use faregate_core::{problem::Code, time::Timestamp};
 use serde::Serialize;
@@ -19,6 +19,14 @@ pub struct Record {
     pub method: String,
     /// The path, without the query.
     pub path: String,
+    /// The query, where it is asked for, without values that are credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Request headers that are asked for, without credentials.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// The id by which X-Ray knows the request.
+    pub xray_trace_id: Option<String>,
     /// The host that was asked for.
     pub host: String,
     /// The client's address.
@@ -49,6 +57,22 @@ pub struct Record {
     /// From sending to the backend to its headers.
     #[serde(serialize_with = "millis", rename = "backend_ms")]
     pub backend_duration: Duration,
+    /// What the gateway itself took: all but the backend.
+    #[serde(serialize_with = "millis", rename = "overhead_ms")]
+    pub overhead: Duration,
+    /// What proving the caller took.
+    #[serde(serialize_with = "millis", rename = "auth_ms")]
+    pub auth_duration: Duration,
+    /// What taking permits took.
+    #[serde(serialize_with = "millis", rename = "limit_ms")]
+    pub limit_duration: Duration,
+    /// Writes of limits' counters, those of side work since the record before this one among them.
+    pub lease_writes: u64,
+    /// What the request cost, in nano-dollars; an estimate.
+    pub cost_nanodollars: u64,
+    /// Whether it leaves a line.
+    #[serde(skip)]
+    pub logged: bool,
     /// The version of the snapshot that decided.
     pub config_version: u64,
     /// How long ago that snapshot was last known to be the newest.

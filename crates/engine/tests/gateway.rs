@@ -9,6 +9,7 @@ mod gateway {
     mod forwarding;
     mod identities;
     mod limits;
+    mod metrics;
     mod order;
     mod records;
     mod snapshots;

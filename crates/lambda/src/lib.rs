@@ -4,6 +4,7 @@
 //! into one that ended well, and loses repeated headers (see `serve`).
 
 pub mod answer;
+pub mod emf;
 pub mod event;
 pub mod extension;
 pub mod host;

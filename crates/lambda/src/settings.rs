@@ -33,6 +33,8 @@ pub struct Settings {
     pub allow_loopback: bool,
     /// `FAREGATE_ALLOW_INLINE_SECRETS=1`: development only.
     pub allow_inline_secrets: bool,
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` in MB, default 128.
+    pub memory_mb: u32,
     /// `AWS_LAMBDA_RUNTIME_API`, host and port.
     pub runtime_api: Option<String>,
 }
@@ -97,6 +99,7 @@ impl Settings {
             target_hosts: hosts.map(split),
             allow_loopback: switch("FAREGATE_ALLOW_LOOPBACK")?,
             allow_inline_secrets: switch("FAREGATE_ALLOW_INLINE_SECRETS")?,
+            memory_mb: get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|text| text.parse().ok()).unwrap_or(128),
             runtime_api: get("AWS_LAMBDA_RUNTIME_API"),
         })
     }

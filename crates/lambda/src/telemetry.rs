@@ -9,8 +9,11 @@ use faregate_engine::{
 use serde::Serialize;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Longest text of one field in characters, so that a line stays below 4 KB.
+/// Longest line, in bytes.
+const LINE_BYTES_MAX: usize = 4096;
+/// Longest text of one field, in characters; and where a line would still be too long.
 const FIELD_CHARS_MAX: usize = 128;
+const FIELD_CHARS_SHORT: usize = 32;
 
 /// Sends `tracing` events that pass the filter to standard output, as JSON.
 pub fn init_tracing(filter: &str) {
@@ -31,13 +34,18 @@ impl JsonLines {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock }
     }
+}
 
-    fn write(&self, line: &impl Serialize) {
-        let Ok(mut line) = serde_json::to_vec(line) else { return };
-        line.push(b'\n');
-        // Nobody can be told that standard output is gone.
-        let _ = std::io::stdout().lock().write_all(&line);
-    }
+/// Writes one JSON line to standard output.
+pub(crate) fn write_line(line: &impl Serialize) {
+    let Ok(line) = serde_json::to_vec(line) else { return };
+    write_bytes(line);
+}
+
+fn write_bytes(mut line: Vec<u8>) {
+    line.push(b'\n');
+    // Nobody can be told that standard output is gone.
+    let _ = std::io::stdout().lock().write_all(&line);
 }
 
 #[derive(Serialize)]
@@ -60,33 +68,69 @@ struct MetricLine<'a> {
 
 impl Telemetry for JsonLines {
     fn record(&self, record: &Record) {
-        let record = bounded(record.clone());
-        let level = if record.status >= 500 { "ERROR" } else { "INFO" };
-        self.write(&RecordLine { level, timestamp: record.timestamp.rfc3339(), r#type: "request", record: &record });
+        if record.logged {
+            write_bytes(line(record));
+        }
     }
 
     fn metric(&self, metric: Metric, detail: &str) {
         let detail = detail.chars().take(4 * FIELD_CHARS_MAX).collect();
         let timestamp = self.clock.now().rfc3339();
-        self.write(&MetricLine { level: "WARN", timestamp, r#type: "metric", metric: metric.name(), detail });
+        write_line(&MetricLine { level: "WARN", timestamp, r#type: "metric", metric: metric.name(), detail });
     }
+}
+
+/// The line of a record, of 4 KB at most: what was asked to be shown beside the rest goes first.
+fn line(record: &Record) -> Vec<u8> {
+    let level = if record.status >= 500 { "ERROR" } else { "INFO" };
+    let write = |record: &Record| {
+        let timestamp = record.timestamp.rfc3339();
+        serde_json::to_vec(&RecordLine { level, timestamp, r#type: "request", record }).unwrap_or_default()
+    };
+    let mut record = bounded(record.clone());
+    let line = write(&record);
+    if line.len() <= LINE_BYTES_MAX {
+        return line;
+    }
+    record.headers.clear();
+    record.query = None;
+    let line = write(&record);
+    if line.len() <= LINE_BYTES_MAX {
+        return line;
+    }
+    // Escapes make six bytes of one character.
+    for text in texts(&mut record) {
+        truncate(text, FIELD_CHARS_SHORT);
+    }
+    write(&record)
 }
 
 /// A record whose texts, some of them the client's own, have a bounded length.
 fn bounded(mut record: Record) -> Record {
-    let texts = [&mut record.method, &mut record.path, &mut record.host, &mut record.request_id];
-    for text in texts {
-        truncate(text);
-    }
-    let optional = [&mut record.cause, &mut record.consumer, &mut record.credential, &mut record.target];
-    for text in optional.into_iter().flatten() {
-        truncate(text);
+    for text in texts(&mut record) {
+        truncate(text, FIELD_CHARS_MAX);
     }
     record
 }
 
-fn truncate(text: &mut String) {
-    if let Some((index, _)) = text.char_indices().nth(FIELD_CHARS_MAX) {
+/// The texts of a record.
+fn texts(record: &mut Record) -> impl Iterator<Item = &mut String> {
+    let texts = [&mut record.method, &mut record.path, &mut record.host, &mut record.request_id];
+    let optional = [
+        &mut record.query,
+        &mut record.address,
+        &mut record.xray_trace_id,
+        &mut record.cause,
+        &mut record.consumer,
+        &mut record.credential,
+        &mut record.target,
+        &mut record.stream_error,
+    ];
+    texts.into_iter().chain(optional.into_iter().flatten()).chain(record.headers.values_mut())
+}
+
+fn truncate(text: &mut String, chars_max: usize) {
+    if let Some((index, _)) = text.char_indices().nth(chars_max) {
         text.truncate(index);
         text.push('…');
     }
@@ -96,23 +140,29 @@ fn truncate(text: &mut String) {
 mod tests {
     use faregate_engine::record::Record;
 
-    use super::{RecordLine, bounded};
+    use super::line;
 
     #[test]
     fn a_line_stays_below_4_kilobytes_whatever_the_request_had() {
         let long = "\u{1}é\"".repeat(3000);
-        let record = bounded(Record {
+        let record = Record {
             path: long.clone(),
+            query: Some(long.clone()),
+            headers: (0..16).map(|n| (format!("x-{n}"), long.clone())).collect(),
+            target: Some("\u{1}".repeat(500)),
+            credential: Some("\u{1}".repeat(500)),
+            stream_error: Some("\u{1}".repeat(500)),
             host: long.clone(),
             method: long.clone(),
             request_id: "a".repeat(128),
             cause: Some(long.clone()),
             consumer: Some("c".repeat(256)),
             ..Record::default()
-        });
-        let line = RecordLine { level: "INFO", timestamp: String::new(), r#type: "request", record: &record };
-        let line = serde_json::to_string(&line).expect("JSON");
-        assert!(line.len() < 4096, "{}", line.len());
+        };
+        let line = String::from_utf8(line(&record)).expect("UTF-8");
+        assert!(line.len() <= 4096, "{}", line.len());
         assert!(!line.contains('\n'));
+        let parsed: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(parsed["request_id"].as_str().map(str::len), Some(35), "32 characters and an ellipsis");
     }
 }

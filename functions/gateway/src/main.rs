@@ -2,16 +2,20 @@
 
 use std::{error::Error, sync::Arc};
 
-use faregate_aws::{AwsConfig, DynamoConfigStore, DynamoCounters, DynamoKeyStore, Patience, SsmSecrets};
+use faregate_aws::{
+    AwsConfig, CloudWatchSink, DynamoConfigStore, DynamoCounters, DynamoKeyStore, Patience, SsmSecrets,
+};
+use faregate_core::cost::Machine;
 use faregate_engine::{
     gateway::{Gateway, Ports},
-    ports::Clock,
+    ports::{Clock, MetricSinks},
 };
 use faregate_http::{OutboundClient, OutboundSettings};
 use faregate_lambda::{
+    emf::EmfSink,
     host::{OsRandom, SystemClock},
     serve::serve,
-    settings::Settings,
+    settings::{InvokeMode, Settings},
     telemetry::{JsonLines, init_tracing},
 };
 
@@ -33,6 +37,15 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         secrets: Arc::new(SsmSecrets::new(&aws, Arc::clone(&clock), settings.allow_inline_secrets)),
         outbound: Arc::new(OutboundClient::new(outbound, Arc::clone(&clock))?),
         telemetry: Arc::new(JsonLines::new(Arc::clone(&clock))),
+        sinks: MetricSinks {
+            cloudwatch: Arc::new(CloudWatchSink::new(&aws, &settings.gateway)),
+            emf: Arc::new(EmfSink::new(&settings.gateway)),
+        },
+        machine: Machine {
+            memory_mb: settings.memory_mb,
+            is_arm64: cfg!(target_arch = "aarch64"),
+            streams: settings.invoke_mode == InvokeMode::Stream,
+        },
         clock: Arc::clone(&clock),
         random: Arc::new(OsRandom::default()),
     });

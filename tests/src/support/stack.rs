@@ -166,6 +166,8 @@ impl Stores {
         Ok(Driver::builder(binary(name)?)
             .function_name(name)
             .env("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb.endpoint())
+            // Nobody takes metrics there, but it is on this machine.
+            .env("AWS_ENDPOINT_URL_CLOUDWATCH", self.dynamodb.endpoint())
             .env("FAREGATE_CONFIG_TABLE", &self.tables.config)
             .env("FAREGATE_KEYS_TABLE", &self.tables.keys)
             .env("FAREGATE_USAGE_TABLE", &self.tables.usage))

@@ -7,6 +7,7 @@ mod configuration;
 mod endings;
 mod identities;
 mod limits;
+mod logs;
 mod outages;
 mod requests;
 mod security;

@@ -1,4 +1,4 @@
-//! What the tests of identity ask for tokens: an OpenID provider, and a library that is not ours.
+//! What tests ask: for tokens an OpenID provider and a library that is not ours, for metrics a local AWS.
 
 use crate::{
     failure::Failure,
@@ -12,8 +12,12 @@ const OIDC_PROVIDER: &str = "tests/providers/oidc";
 /// The Python that has PyJWT.
 const PYJWT: PythonTool = PythonTool { name: "pyjwt", program: "python" };
 
-/// Installs both.
+/// AWS on this machine.
+const MINISTACK: PythonTool = PythonTool { name: "ministack", program: "python" };
+
+/// Installs them.
 pub(super) async fn install(workspace: &Workspace) -> Result<(), Failure> {
     ensure_node_packages(OIDC_PROVIDER, workspace).await?;
-    ensure_python_tool(PYJWT, workspace).await.map(drop)
+    ensure_python_tool(PYJWT, workspace).await?;
+    ensure_python_tool(MINISTACK, workspace).await.map(drop)
 }

@@ -38,6 +38,8 @@ impl StackEnvironment {
             ("AWS_DEFAULT_REGION", "eu-central-1"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("AWS_ENDPOINT_URL_DYNAMODB", &self.endpoint),
+            // A document may ask for metrics: they must not leave this machine, where nobody takes them.
+            ("AWS_ENDPOINT_URL_CLOUDWATCH", &self.endpoint),
         ]
         .map(|(name, value)| (name, value.to_owned()))
         .into()

@@ -39,6 +39,13 @@ fn line<'a>(report: &'a Value, limit: &str) -> &'a Value {
     lines.iter().find(|line| line["limit"] == limit).expect("the limit")
 }
 
+#[test]
+fn prices_have_a_date_and_need_no_table() {
+    let said = crate::support::offline(&["prices"], "").exits(0);
+    assert!(said.stdout.starts_with("us-east-1, 2026-") && said.stdout.contains("$0.200000  request: "), "{said:?}");
+    assert_eq!(crate::support::offline(&["prices", "--json"], "").exits(0).json()["write_unit"], 625);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn usage_is_what_was_spent_of_each_window_and_month() {
     let (stack, _) = stack().await;

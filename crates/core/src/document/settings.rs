@@ -2,7 +2,13 @@
 
 use serde::Deserialize;
 
-use crate::policy::edge::Edge;
+use crate::{
+    cost::Prices,
+    policy::{
+        edge::Edge,
+        telemetry::{AccessLog, Metrics},
+    },
+};
 
 /// The entry `settings` / `gateway`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -23,6 +29,12 @@ pub struct Settings {
     pub expose_version: bool,
     /// The plan of callers without one, on routes that require a plan; absent: they are refused there.
     pub default_plan: Option<String>,
+    /// Which requests leave a line in the log.
+    pub access_log: AccessLog,
+    /// Where metrics go.
+    pub metrics: Metrics,
+    /// What things cost, in nano-dollars, where it is not what `faregate prices` prints.
+    pub prices: Prices,
 }
 
 impl Default for Settings {
@@ -34,6 +46,9 @@ impl Default for Settings {
             edge: None,
             expose_version: false,
             default_plan: None,
+            access_log: AccessLog::default(),
+            metrics: Metrics::default(),
+            prices: Prices::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use url::Url;
 
 use super::{Action, BackendPolicy, PlanPolicy, RoutePolicy, SettingsPolicy, Snapshot, TargetPolicy, identity, limits};
@@ -14,6 +14,7 @@ use crate::{
     document::{Backend, Document, Kind, MatchEntry, Route, SETTINGS_ID, Settings, Target, check_id},
     jwt::IssuerPolicy,
     matcher::{Candidate, Conditions, HostPattern, Matcher, PathPattern, REGEXES_PER_HOST_MAX},
+    policy::authenticate::CredentialPolicy,
 };
 
 /// What a route may refer to.
@@ -31,7 +32,8 @@ impl Snapshot {
     #[must_use]
     pub fn compile(document: &Document, report: &mut Report) -> Option<Self> {
         check_ids(document, report);
-        let settings = compile_settings(&document.settings, &mut report.entry(Kind::Settings.as_str(), SETTINGS_ID));
+        let mut settings =
+            compile_settings(&document.settings, &mut report.entry(Kind::Settings.as_str(), SETTINGS_ID));
         let mut issuers = Issuers::new();
         for issuer in &document.issuers {
             let compiled = issuer.compile(&mut report.entry(Kind::Issuer.as_str(), &issuer.id));
@@ -73,6 +75,7 @@ impl Snapshot {
         if report.has_errors() {
             return None;
         }
+        redact(&mut settings, &routes);
         warn_of_iam_beside_others(&routes, report);
         let issuers = issuers.into_values().flatten().collect();
         let windows = plans.values().flat_map(|plan| &plan.limits).map(|limit| limit.rule.lasts());
@@ -116,13 +119,38 @@ fn compile_settings(settings: &Settings, place: &mut Place<'_>) -> SettingsPolic
             .at("trusted_hops")
             .error(codes::CONFLICT, "with `edge` the client's address comes from the edge's header");
     }
+    settings.metrics.check(&mut place.at("metrics"));
     SettingsPolicy {
         refresh_seconds: settings.refresh_seconds,
         trusted_hops: settings.trusted_hops,
         edge: settings.edge.as_ref().and_then(|edge| edge.compile(&mut place.at("edge"))),
         expose_version: settings.expose_version,
         default_plan: settings.default_plan.as_deref().map(Into::into),
+        access_log: settings.access_log.compile(&mut place.at("access_log")),
+        metrics: settings.metrics,
+        prices: settings.prices.clone(),
     }
+}
+
+/// What carries credentials anywhere in the document is shown nowhere.
+fn redact(settings: &mut SettingsPolicy, routes: &[RoutePolicy]) {
+    let mut headers = vec![header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];
+    headers.extend(settings.access_log.redacted.iter().cloned());
+    headers.extend(settings.edge.as_ref().map(|edge| edge.secret_header.clone()));
+    let mut parameters: Vec<Box<str>> = vec!["access_token".into()];
+    for credential in routes.iter().flat_map(|route| &route.authenticate.credentials) {
+        match credential {
+            CredentialPolicy::ApiKey(key) => {
+                headers.extend(key.place.as_ref().map(|place| place.name.clone()));
+                parameters.extend(key.query.clone());
+            }
+            CredentialPolicy::Jwt(jwt) => headers.push(jwt.place.name.clone()),
+            CredentialPolicy::ForwardAuth(asked) => headers.extend(asked.send.iter().cloned()),
+            CredentialPolicy::Iam => {}
+        }
+    }
+    settings.access_log.redacted = headers.into();
+    settings.access_log.redacted_parameters = parameters.into();
 }
 
 fn compile_backend(backend: &Backend, place: &mut Place<'_>) -> BackendPolicy {

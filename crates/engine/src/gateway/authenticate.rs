@@ -7,7 +7,7 @@ mod proven;
 mod refusal;
 mod token;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use faregate_core::{
     policy::authenticate::{CredentialPolicy, Needed},
@@ -31,6 +31,8 @@ use super::{
 
 pub(super) use proven::visible;
 
+use crate::meter::Meter;
+
 /// Verifies credentials, and remembers for a bounded time what it verified.
 pub(super) struct Authenticator {
     keys: KeyCache,
@@ -51,9 +53,9 @@ pub(super) struct Presented<'a> {
 }
 
 impl Authenticator {
-    pub(super) fn new(ports: &Ports) -> Self {
+    pub(super) fn new(ports: &Ports, meter: &Arc<Meter>) -> Self {
         Self {
-            keys: KeyCache::new(ports),
+            keys: KeyCache::new(ports, meter),
             tokens: TokenVerifier::new(&TokenPorts::from(ports)),
             endpoints: Endpoints::new(ports),
         }

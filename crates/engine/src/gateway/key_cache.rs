@@ -14,7 +14,10 @@ use super::{
     bounded::{Bounded, is_within},
     miss_budget::MissBudget,
 };
-use crate::ports::{Clock, KeyStore, Metric, StoreError, Telemetry};
+use crate::{
+    meter::Meter,
+    ports::{Clock, KeyStore, Metric, StoreError, Telemetry},
+};
 
 /// How long a key that works is believed: the bound on revocation.
 pub(super) const HIT_AGE_MAX: Duration = Duration::from_secs(60);
@@ -43,17 +46,19 @@ pub(super) struct KeyCache {
     store: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<dyn Telemetry>,
+    meter: Arc<Meter>,
     hits: Bounded<KeyHash, (Timestamp, Arc<KeyItem>)>,
     misses: Bounded<KeyHash, (Timestamp, Arc<str>)>,
     budget: MissBudget,
 }
 
 impl KeyCache {
-    pub(super) fn new(ports: &Ports) -> Self {
+    pub(super) fn new(ports: &Ports, meter: &Arc<Meter>) -> Self {
         Self {
             store: Arc::clone(&ports.keys),
             clock: Arc::clone(&ports.clock),
             telemetry: Arc::clone(&ports.telemetry),
+            meter: Arc::clone(meter),
             hits: Bounded::new(KEYS_MAX, ITEM_BYTES_MAX),
             misses: Bounded::new(KEYS_MAX, MISS_BYTES_MAX),
             budget: MissBudget::new(),
@@ -73,6 +78,7 @@ impl KeyCache {
         if self.hits.get(hash).is_none() && !self.budget.allows(address, now) {
             return Err(KeyError::Budget);
         }
+        self.meter.half_read();
         let attributes = self.store.get(hash).await.map_err(KeyError::Store)?;
         let Some(attributes) = attributes else {
             self.budget.missed(address, now);

@@ -32,7 +32,10 @@ use self::{
     wants::Want,
 };
 use super::{Ports, SideWork, authorise::Clearance, dressing::Dressing, edge::Client};
-use crate::ports::{Clock, Counters, Random};
+use crate::{
+    meter::Meter,
+    ports::{Clock, Counters, Random},
+};
 
 /// How often a request looks again at credits that another one may have spent meanwhile.
 const ROUNDS_MAX: usize = 3;
@@ -67,6 +70,7 @@ pub(super) struct Limits {
     counters: Arc<dyn Counters>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    meter: Arc<Meter>,
     accounts: Accounts,
     /// Mean time of a request in microseconds: one environment asks for no more than it can serve.
     service_micros: AtomicU64,
@@ -86,11 +90,12 @@ pub(super) struct Asked<'a> {
 }
 
 impl Limits {
-    pub(super) fn new(ports: &Ports) -> Self {
+    pub(super) fn new(ports: &Ports, meter: &Arc<Meter>) -> Self {
         Self {
             counters: Arc::clone(&ports.counters),
             clock: Arc::clone(&ports.clock),
             random: Arc::clone(&ports.random),
+            meter: Arc::clone(meter),
             accounts: Accounts::default(),
             service_micros: AtomicU64::new(0),
             rolled: Mutex::default(),
@@ -208,6 +213,7 @@ impl Limits {
     fn roll_up_beside(self: &Arc<Self>, side_work: &mut SideWork) {
         let rolled = std::mem::take(&mut *self.rolled.lock().unwrap_or_else(PoisonError::into_inner));
         if !rolled.is_empty() {
+            rolled.iter().for_each(|_| self.meter.lease_write());
             let (counters, expires_at) = (Arc::clone(&self.counters), self.clock.now().plus(KEPT_QUOTA));
             side_work.spawn(async move {
                 // Sent once: a sum that is written twice is worse than one that is missing.

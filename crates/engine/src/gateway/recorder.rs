@@ -8,31 +8,71 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use faregate_core::problem::{Code, Problem};
+use faregate_core::{
+    cost::{LOG_LINE_OVERHEAD, Machine, Prices, Used},
+    policy::telemetry::AccessLogPolicy,
+    problem::{Code, Problem},
+};
 use http::{Request, response::Parts};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::{Ports, caller::Caller, dressing::Dressing, edge::Client, problems, snapshots::Loaded};
+use super::{
+    Ports,
+    access_log::{self, RefusedLines},
+    caller::Caller,
+    dressing::Dressing,
+    edge::Client,
+    problems,
+    snapshots::Loaded,
+};
 use crate::{
     body::{Body, BodyError},
-    ports::{Clock, Telemetry},
+    meter::{Meter, Reading},
+    ports::{Clock, Random, Telemetry},
     record::Record,
 };
+
+/// What a line has beside its texts, about: names, numbers and punctuation.
+const LINE_BYTES: usize = 700;
+
+/// What all records of an environment share.
+pub(super) struct Observer {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    telemetry: Arc<dyn Telemetry>,
+    meter: Arc<Meter>,
+    machine: Machine,
+    refused_lines: RefusedLines,
+}
+
+impl Observer {
+    pub(super) fn new(ports: &Ports, meter: Arc<Meter>) -> Self {
+        Self {
+            clock: Arc::clone(&ports.clock),
+            random: Arc::clone(&ports.random),
+            telemetry: Arc::clone(&ports.telemetry),
+            meter,
+            machine: ports.machine,
+            refused_lines: RefusedLines::default(),
+        }
+    }
+}
 
 /// An open record; dropping it closes it.
 pub(super) struct Recorder {
     pub(super) record: Record,
-    clock: Arc<dyn Clock>,
-    telemetry: Arc<dyn Telemetry>,
+    observer: Arc<Observer>,
+    /// The snapshot that decides, once there is one.
+    loaded: Option<Arc<Loaded>>,
     started: Duration,
 }
 
 impl Recorder {
-    pub(super) fn open(ports: &Ports, cold_start: bool) -> Self {
-        let record = Record { timestamp: ports.clock.now(), cold_start, ..Record::default() };
-        let started = ports.clock.monotonic();
-        Self { record, clock: Arc::clone(&ports.clock), telemetry: Arc::clone(&ports.telemetry), started }
+    pub(super) fn open(observer: Arc<Observer>, cold_start: bool) -> Self {
+        let record = Record { timestamp: observer.clock.now(), cold_start, ..Record::default() };
+        let started = observer.clock.monotonic();
+        Self { record, observer, loaded: None, started }
     }
 
     /// Notes what was asked.
@@ -49,9 +89,37 @@ impl Recorder {
     }
 
     /// Notes what decides.
-    pub(super) fn loaded(&mut self, loaded: &Loaded) {
+    pub(super) fn loaded(&mut self, loaded: &Arc<Loaded>) {
         self.record.config_version = loaded.head.version;
         self.record.config_age = loaded.age(self.record.timestamp);
+        self.loaded = Some(Arc::clone(loaded));
+    }
+
+    /// Notes what lines are to show of the request.
+    pub(super) fn show(&mut self, parts: &http::request::Parts) {
+        let Some(loaded) = &self.loaded else { return };
+        let policy = &loaded.snapshot.settings.access_log;
+        self.record.query = access_log::query(policy, parts);
+        self.record.headers = access_log::headers(policy, parts);
+        let xray = parts.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+        let root = xray.and_then(|value| value.split(';').find_map(|part| part.trim().strip_prefix("Root=")));
+        self.record.xray_trace_id = root.map(str::to_owned);
+    }
+
+    /// Notes how long proving the caller takes.
+    pub(super) async fn authenticated<T>(&mut self, check: impl Future<Output = T>) -> T {
+        let before = self.elapsed();
+        let checked = check.await;
+        self.record.auth_duration = self.elapsed().saturating_sub(before);
+        checked
+    }
+
+    /// Notes how long taking permits takes.
+    pub(super) async fn limited<T>(&mut self, admit: impl Future<Output = T>) -> T {
+        let before = self.elapsed();
+        let admitted = admit.await;
+        self.record.limit_duration = self.elapsed().saturating_sub(before);
+        admitted
     }
 
     /// Notes who asks.
@@ -72,9 +140,26 @@ impl Recorder {
         self.record.cause = Some(problem.cause.clone());
     }
 
+    /// What the request cost, with what was used since the record before it.
+    fn charge(&mut self) {
+        let Reading { lease_writes, writes, half_reads, metric_calls } = self.observer.meter.take();
+        let record = &self.record;
+        let texts = [&record.path, &record.host, &record.request_id, &record.trace_id, &record.method];
+        let line = LINE_BYTES + texts.into_iter().map(String::len).sum::<usize>();
+        let log_bytes = if record.logged { line as u64 + LOG_LINE_OVERHEAD } else { 0 };
+        let (duration, body_bytes) = (record.duration, record.body_bytes);
+        let used = Used { duration, writes, half_reads, log_bytes, body_bytes, metric_calls };
+        let machine = self.observer.machine;
+        self.record.lease_writes = lease_writes;
+        self.record.cost_nanodollars = match &self.loaded {
+            Some(loaded) => loaded.snapshot.settings.prices.of(&used, machine),
+            None => Prices::default().of(&used, machine),
+        };
+    }
+
     /// Time since the request came in.
     pub(super) fn elapsed(&self) -> Duration {
-        self.clock.monotonic().saturating_sub(self.started)
+        self.observer.clock.monotonic().saturating_sub(self.started)
     }
 }
 
@@ -88,7 +173,14 @@ impl Drop for Recorder {
             self.record.code = Some(Code::Internal);
             self.record.cause = Some(if panicking { "panic" } else { "dropped" }.to_owned());
         }
-        self.telemetry.record(&self.record);
+        self.record.overhead = self.record.duration.saturating_sub(self.record.backend_duration);
+        let default = AccessLogPolicy::default();
+        let policy = self.loaded.as_ref().map_or(&default, |loaded| &loaded.snapshot.settings.access_log);
+        let observer = &self.observer;
+        let (now, random) = (observer.clock.now(), observer.random.next_u64());
+        self.record.logged = access_log::is_logged(policy, &self.record, &observer.refused_lines, now, random);
+        self.charge();
+        self.observer.telemetry.record(&self.record);
     }
 }
 

@@ -23,6 +23,7 @@ use tokio::{
 
 use super::{Ports, SideWork};
 use crate::{
+    meter::Meter,
     ports::{Clock, Metric, SnapshotStore, StoreError, Telemetry},
     published::{SnapshotHead, unpack},
 };
@@ -63,6 +64,7 @@ pub(super) struct Snapshots {
     store: Arc<dyn SnapshotStore>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<dyn Telemetry>,
+    meter: Arc<Meter>,
     loaded: ArcSwapOption<Loaded>,
     /// When somebody last looked, successfully or not: a store that is down is not asked by every request.
     attempted_at: AtomicU64,
@@ -72,11 +74,12 @@ pub(super) struct Snapshots {
 }
 
 impl Snapshots {
-    pub(super) fn new(ports: &Ports) -> Self {
+    pub(super) fn new(ports: &Ports, meter: &Arc<Meter>) -> Self {
         Self {
             store: Arc::clone(&ports.snapshots),
             clock: Arc::clone(&ports.clock),
             telemetry: Arc::clone(&ports.telemetry),
+            meter: Arc::clone(meter),
             loaded: ArcSwapOption::empty(),
             attempted_at: AtomicU64::new(0),
             missing_at: AtomicU64::new(0),
@@ -163,6 +166,7 @@ impl Snapshots {
     async fn load_newest(&self, now: Timestamp) -> Result<(), StoreError> {
         let loaded = self.loaded.load_full();
         let known = loaded.as_ref().map_or(0, |loaded| loaded.head.version);
+        self.meter.half_read();
         let (current, missing) = match self.store.current(false).await {
             Err(StoreError::Malformed(cause)) => (None, format!("the current item cannot be read: {cause}")),
             answer => (answer?, "there is no current snapshot".to_owned()),

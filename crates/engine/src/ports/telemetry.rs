@@ -4,7 +4,7 @@ use crate::record::Record;
 
 /// Takes records and metrics. Must not block and must not fail: telemetry never costs a request.
 pub trait Telemetry: Send + Sync {
-    /// Writes the one record of a request.
+    /// Takes the one record of a request, which leaves a line if it is [`Record::logged`].
     fn record(&self, record: &Record);
     /// Counts something that an operator should know; `detail` says which and why, without secrets.
     fn metric(&self, metric: Metric, detail: &str);
@@ -23,6 +23,8 @@ pub enum Metric {
     KeyItemsInvalid,
     /// An issuer's keys or answers could not be had.
     IssuerErrors,
+    /// Metrics could not be sent; they are kept and sent with the next.
+    MetricsDelayed,
 }
 
 impl Metric {
@@ -35,6 +37,7 @@ impl Metric {
             Self::PublishRejected => "PublishRejected",
             Self::KeyItemsInvalid => "KeyItemsInvalid",
             Self::IssuerErrors => "IssuerErrors",
+            Self::MetricsDelayed => "MetricsDelayed",
         }
     }
 }

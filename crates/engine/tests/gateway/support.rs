@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use faregate_core::{api_key::KeyHash, document::Kind, problem::Problem, time::Timestamp};
+use faregate_core::{api_key::KeyHash, cost::Machine, document::Kind, problem::Problem, time::Timestamp};
 use faregate_engine::{
     body::full,
     fakes::{
-        FakeClock, FakeConfigStore, FakeCounters, FakeKeyStore, FakeOutbound, FakeRandom, FakeSecrets, FakeTelemetry,
+        FakeClock, FakeConfigStore, FakeCounters, FakeKeyStore, FakeMetricSink, FakeOutbound, FakeRandom, FakeSecrets,
+        FakeTelemetry,
     },
     gateway::{Gateway, Handled, Incoming, Peer, Ports},
-    ports::{Counters, StoredEntry},
+    ports::{Counters, MetricSinks, StoredEntry},
     publish::{Outcome, PublishOptions, publish},
     record::Record,
 };
@@ -29,6 +30,7 @@ pub(crate) struct Harness {
     pub(crate) secrets: Arc<FakeSecrets>,
     pub(crate) outbound: Arc<FakeOutbound>,
     pub(crate) telemetry: Arc<FakeTelemetry>,
+    pub(crate) sink: Arc<FakeMetricSink>,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) gateway: Gateway,
     ports: Ports,
@@ -76,6 +78,7 @@ impl Harness {
         let outbound = Arc::new(outbound);
         let telemetry = Arc::new(FakeTelemetry::default());
         let clock = Arc::new(FakeClock::new(NOW));
+        let sink = Arc::new(FakeMetricSink::default());
         let ports = Ports {
             snapshots: Arc::<FakeConfigStore>::clone(&config),
             keys: Arc::<FakeKeyStore>::clone(&keys),
@@ -83,11 +86,16 @@ impl Harness {
             secrets: Arc::<FakeSecrets>::clone(&secrets),
             outbound: Arc::<FakeOutbound>::clone(&outbound),
             telemetry: Arc::<FakeTelemetry>::clone(&telemetry),
+            sinks: MetricSinks {
+                cloudwatch: Arc::<FakeMetricSink>::clone(&sink),
+                emf: Arc::new(FakeMetricSink::default()),
+            },
+            machine: Machine { memory_mb: 256, is_arm64: true, streams: true },
             clock: Arc::<FakeClock>::clone(&clock),
             random: Arc::new(FakeRandom::new(7)),
         };
         let gateway = Gateway::new(ports.clone());
-        Self { config, keys, counters, secrets, outbound, telemetry, clock, gateway, ports }
+        Self { config, keys, counters, secrets, outbound, telemetry, sink, clock, gateway, ports }
     }
 
     pub(crate) async fn publish(&self, entries: Value) -> Outcome {

@@ -75,6 +75,7 @@ impl Limits {
             if planned.is_empty() {
                 return Outcome::Granted;
             }
+            self.meter.lease_write();
             let asked: Vec<Ask> = planned.iter().map(|planned| planned.ask.clone()).collect();
             match self.counters.take(&account.counter, &asked, self.terms(wants, reason)).await {
                 Ok(Taken::Granted(numbers)) => {
@@ -164,6 +165,7 @@ impl Limits {
         }
         let slot = |want: &Want| SlotName::of(&want.rule.id, want.rule.window, want.rule.window.index(now));
         let slots: Vec<SlotName> = doubted.iter().map(|(_, want)| slot(want)).collect();
+        self.meter.half_read();
         let counter = match self.counters.read(&account.counter, &slots).await {
             Ok(counter) => counter,
             Err(StoreError::Throttled(cause)) => return Some(Outcome::Throttled(cause)),
@@ -236,6 +238,7 @@ impl Limits {
 
     /// Sends returns, each once and all together: whether one arrived is nobody's business any more.
     pub(super) async fn send_back(&self, account: &Account, back: Vec<Return>) {
+        back.iter().for_each(|_| self.meter.lease_write());
         join_all(back.iter().map(|back| self.counters.give_back(&account.counter, back))).await;
     }
 

@@ -1,0 +1,40 @@
+//! Metrics that are kept to be looked at.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::{Faults, locked};
+use crate::ports::{MetricSink, Series, SinkError};
+
+/// Keeps every series that was sent.
+#[derive(Debug, Default)]
+pub struct FakeMetricSink {
+    /// Makes calls fail, and knows which there were.
+    pub faults: Faults,
+    sent: Mutex<Vec<Series>>,
+}
+
+impl FakeMetricSink {
+    /// All series so far.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Series> {
+        locked(&self.sent).clone()
+    }
+
+    /// The sum of a metric over all series of the whole gateway.
+    #[must_use]
+    pub fn sum(&self, name: &str) -> f64 {
+        let series = self.sent();
+        series.iter().filter(|series| series.route.is_none()).filter_map(|series| series.sums.get(name)).sum()
+    }
+}
+
+#[async_trait]
+impl MetricSink for FakeMetricSink {
+    async fn put(&self, series: &[Series]) -> Result<(), SinkError> {
+        self.faults.begin("put").await.map_err(|error| SinkError(error.to_string()))?;
+        locked(&self.sent).extend_from_slice(series);
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Where metrics go.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use faregate_core::time::Timestamp;
+
+use crate::metrics::Histogram;
+
+/// Takes metrics of whole minutes.
+#[async_trait]
+pub trait MetricSink: Send + Sync {
+    /// Sends them; after an error they are kept, and sent again with the next.
+    async fn put(&self, series: &[Series]) -> Result<(), SinkError>;
+}
+
+/// Why metrics were not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SinkError(pub String);
+
+/// The metrics of a minute, of the whole gateway or of one route.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// When the minute began.
+    pub minute: Timestamp,
+    /// The route; absent: all of them.
+    pub route: Option<Arc<str>>,
+    /// Sums by name.
+    pub sums: BTreeMap<&'static str, f64>,
+    /// Values by name, each with its unit.
+    pub values: BTreeMap<&'static str, Histogram>,
+}
+
+/// Where each sort of sink leads.
+#[derive(Clone)]
+pub struct MetricSinks {
+    /// `PutMetricData`.
+    pub cloudwatch: Arc<dyn MetricSink>,
+    /// Log lines.
+    pub emf: Arc<dyn MetricSink>,
+}
+
+/// The unit of a metric, as CloudWatch calls it.
+#[must_use]
+pub fn unit_of(metric: &str) -> &'static str {
+    match metric {
+        "Latency" | "BackendLatency" | "Overhead" => "Milliseconds",
+        "ConfigAge" => "Seconds",
+        "EstimatedCost" => "None",
+        _ => "Count",
+    }
+}

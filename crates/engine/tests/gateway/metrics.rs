@@ -1,0 +1,119 @@
+//! Metrics: each request once, whatever becomes of the sink, in bounded space.
+
+use std::time::Duration;
+
+use faregate_engine::ports::{Metric, Series};
+use serde_json::{Value, json};
+
+use super::support::{Harness, forwarding, get, request};
+
+fn document(metrics: Value) -> Value {
+    let mut document = forwarding(json!({"authenticate": "anonymous"}));
+    document["settings"] = json!({"metrics": metrics});
+    document
+}
+
+async fn calls(harness: &Harness, times: usize) {
+    for _ in 0..times {
+        assert_eq!(harness.send(get("https://h/")).await.status, 200);
+    }
+}
+
+fn values(series: &[Series], name: &str) -> u64 {
+    let whole = series.iter().filter(|series| series.route.is_none());
+    whole.filter_map(|series| series.values.get(name)).map(faregate_engine::metrics::Histogram::count).sum()
+}
+
+#[tokio::test]
+async fn a_minute_of_requests_is_one_call_and_every_request_counts_once() {
+    let harness = Harness::new(document(json!({}))).await;
+    calls(&harness, 10).await;
+    assert_eq!(harness.send(request("GET", "https://h/", &[("x-api-key", "")])).await.status, 200);
+    assert_eq!(harness.sink.sent(), [], "nothing is due yet");
+    harness.clock.advance(Duration::from_secs(61));
+    calls(&harness, 1).await;
+    // Whether the request beside which they are sent is among them depends on which of the two ends first.
+    assert!((11.0..=12.0).contains(&harness.sink.sum("Requests")));
+    assert_eq!(harness.sink.faults.operations().len(), 1);
+    harness.gateway.leave().await;
+    assert_eq!((harness.sink.sum("Requests"), harness.sink.sum("ColdStarts")), (12.0, 1.0));
+    assert_eq!(values(&harness.sink.sent(), "Latency"), 12);
+    assert_eq!(values(&harness.sink.sent(), "BackendLatency"), 12);
+    assert!(harness.sink.sum("EstimatedCost") >= 12.0 * 200e-9);
+    let sent = harness.sink.sent();
+    assert!(sent.iter().all(|series| series.minute.as_seconds() % 60 == 0));
+    assert!(sent[0].minute < sent[sent.len() - 1].minute, "each with its own minute");
+}
+
+#[tokio::test]
+async fn what_the_sink_did_not_take_is_sent_with_the_next() {
+    let harness = Harness::new(document(json!({"flush_seconds": 10}))).await;
+    harness.sink.faults.set_down(true);
+    // More minutes than are kept apart: they are added together, and none is lost.
+    for _ in 0..50 {
+        calls(&harness, 3).await;
+        harness.clock.advance(Duration::from_secs(60));
+    }
+    assert!(harness.telemetry.count(Metric::MetricsDelayed) >= 45);
+    harness.sink.faults.set_down(false);
+    calls(&harness, 1).await;
+    harness.gateway.leave().await;
+    assert_eq!(harness.sink.sum("Requests"), 151.0);
+    assert_eq!(values(&harness.sink.sent(), "Latency"), 151);
+    assert!(harness.sink.sent().len() <= 32, "{}", harness.sink.sent().len());
+}
+
+#[tokio::test]
+async fn routes_have_metrics_of_their_own_where_that_is_asked_for_and_not_without_end() {
+    let mut document = document(json!({"per_route": true}));
+    let route = |n: usize| {
+        json!({"id": format!("r{n}"), "match": [{"path": {"exact": format!("/{n}")}}], "authenticate": "anonymous",
+               "respond": {}})
+    };
+    document["routes"] = (0..120).map(route).collect();
+    let harness = Harness::new(document).await;
+    for n in 0..120 {
+        assert_eq!(harness.send(get(&format!("https://h/{n}"))).await.status, 200);
+    }
+    harness.gateway.leave().await;
+    let sent = harness.sink.sent();
+    let routes: Vec<&Series> = sent.iter().filter(|series| series.route.is_some()).collect();
+    assert!(routes.len() <= 101, "{}", routes.len());
+    assert_eq!(routes.iter().map(|series| series.sums["Requests"]).sum::<f64>(), 120.0);
+    assert!(routes.iter().any(|series| series.route.as_deref() == Some("other") && series.sums["Requests"] == 20.0));
+    assert_eq!(harness.sink.sum("Requests"), 120.0);
+}
+
+#[tokio::test]
+async fn off_is_off() {
+    let harness = Harness::new(document(json!({"sink": "off"}))).await;
+    calls(&harness, 3).await;
+    harness.clock.advance(Duration::from_secs(600));
+    calls(&harness, 1).await;
+    harness.gateway.leave().await;
+    assert_eq!(harness.sink.sent(), []);
+}
+
+#[tokio::test]
+async fn a_record_says_what_the_request_cost_and_why() {
+    let mut document = forwarding(json!({"authenticate": "api_key"}));
+    document["plans"] = json!([{"id": "gold", "limits": [{"id": "daily", "limit": 100, "per": "day"}]}]);
+    document["settings"] = json!({"access_log": {"sample": 0}, "prices": {"write_unit": 1_000_000}});
+    let harness = Harness::new(document).await;
+    harness.key("secret", json!({"consumer": "acme", "plan": "gold"}));
+    let key = [("x-api-key", "secret"), ("x-amzn-trace-id", "Self=1;Root=1-2-3;Sampled=0")];
+    assert_eq!(harness.send(request("GET", "https://h/", &key)).await.status, 200);
+    assert_eq!(harness.send(request("GET", "https://h/", &key)).await.status, 200);
+    let records = harness.telemetry.records();
+    // The first request began the day: one write failed its condition, one was made.
+    assert_eq!(records[0].lease_writes, 2);
+    assert!(records[0].cost_nanodollars >= 2_000_200, "{}", records[0].cost_nanodollars);
+    assert!(!records[0].logged, "no sample");
+    assert_eq!(records[0].xray_trace_id.as_deref(), Some("1-2-3"));
+    let written: u64 = records.iter().map(|record| record.lease_writes).sum();
+    let operations = harness.counters.faults.operations().len() as u64;
+    assert!(
+        written <= operations && operations - written <= 1,
+        "{written} of {operations}: the last side work is not charged yet"
+    );
+}

@@ -1,0 +1,72 @@
+//! The access log: valid, bounded lines whatever the request had, and no secret in any of them.
+
+use bytes::Bytes;
+use faregate_core::api_key::KeyHash;
+use faregate_engine::ports::KeyAdmin;
+use faregate_tests::{Backend, Stack};
+use serde_json::{Value, json};
+
+use super::support::{document, event, request};
+
+const CANARY: &str = "canary-4f1d";
+
+/// The lines of requests so far.
+fn lines(stack: &Stack) -> Vec<Value> {
+    let lines = stack.driver().log_lines();
+    let json = lines.iter().filter(|line| line.text.contains("\"type\":\"request\""));
+    json.map(|line| {
+        assert!(line.text.len() <= 4096, "{} bytes", line.text.len());
+        serde_json::from_str(&line.text).expect("JSON")
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn hostile_requests_leave_valid_lines_and_secrets_none() {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let authenticate = json!({"any_of": [{"api_key": {"header": "x-key", "query": "key"}}, "anonymous"]});
+    let mut document = document(&backend, &json!({"authenticate": authenticate}));
+    document["settings"]["access_log"] = json!({"sample": 1, "query": true, "redact": ["x-private"],
+        "headers": ["user-agent", "x-key", "x-private", "cookie", "authorization"]});
+    let stack = Stack::start(&document).await.expect("a stack");
+    let item = json!({"key_hash": KeyHash::of(CANARY.as_bytes()).as_str(), "consumer": "acme"});
+    assert!(stack.stores().keys().create(item.as_object().cloned().expect("an item")).await.expect("a table"));
+    let hostile = [
+        request("GET", "/a?b=1").header("x-key", CANARY),
+        request("GET", &format!("/a?key={CANARY}&b=%00%0A")),
+        request("GET", &format!("/a?k%65y={CANARY}")),
+        request("GET", "/a").header("x-key", format!("{CANARY}-wrong")),
+        request("GET", "/a").header("x-private", CANARY).header("cookie", CANARY).header("authorization", CANARY),
+        request("GET", "/a").header("user-agent", "\u{9}\"\\".repeat(5000)),
+        request("GET", &format!("/{}", "%7B%22".repeat(1000))).header("user-agent", "x".repeat(9000)),
+    ];
+    let sent = hostile.len();
+    for request in hostile {
+        stack.send(request.body(Bytes::new()).expect("a request")).await.expect("an answer");
+    }
+    // What no HTTP client sends: control characters, and bytes that are no UTF-8.
+    let mut broken = event("/\u{1}\u{7f}");
+    broken["headers"]["user-agent"] = json!("\u{0}\u{1b}[31m\n{\"level\":\"FORGED\"}");
+    broken["rawQueryString"] = json!("\u{fffd}\u{0}=%ff%fe&key=".to_owned() + CANARY);
+    stack.driver().invoke(&broken).await.expect("an answer");
+    stack.driver().wait_until_idle().await.expect("idle");
+
+    let lines = lines(&stack);
+    assert_eq!(lines.len(), sent + 1, "one line each");
+    for text in stack.driver().log_lines().iter().map(|line| &line.text) {
+        assert!(!text.contains(CANARY), "{text}");
+        assert!(!text.contains("\"level\":\"FORGED\""), "{text}");
+    }
+    let redacted = &lines[0]["headers"];
+    assert_eq!((&redacted["x-key"], &lines[0]["consumer"]), (&json!("***"), &json!("acme")));
+    assert_eq!(lines[1]["query"], "key=***&b=%00%0A");
+    let hidden = &lines[4]["headers"];
+    assert_eq!(
+        (&hidden["x-private"], &hidden["cookie"], &hidden["authorization"]),
+        (&json!("***"), &json!("***"), &json!("***"))
+    );
+    let first = &lines[0];
+    let times = ["duration_ms", "overhead_ms", "auth_ms", "limit_ms", "backend_ms"];
+    assert!(times.iter().all(|name| first[name].is_number()), "{first}");
+    assert!(first["cost_nanodollars"].as_u64().is_some_and(|cost| cost > 200), "{first}");
+}
