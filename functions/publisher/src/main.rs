@@ -3,12 +3,12 @@
 //! The stream's records, the schedule and a deploy only say *when*; what is published is read from the
 //! table. So a lost event costs five minutes and a repeated one nothing.
 
-use std::{error::Error, sync::Arc};
+use std::{collections::BTreeMap, error::Error, sync::Arc};
 
-use faregate_aws::{AwsConfig, DynamoConfigStore, Patience};
+use faregate_aws::{AwsConfig, CloudWatchSink, DynamoConfigStore, Patience};
 use faregate_core::check::CheckOptions;
 use faregate_engine::{
-    ports::{Clock, Metric, Telemetry},
+    ports::{Clock, Metric, MetricSink, Series, Telemetry},
     publish::{Outcome, PublishOptions, publish},
 };
 use faregate_lambda::{
@@ -25,15 +25,28 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     init_tracing(&settings.log);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let aws = AwsConfig::for_function(Arc::clone(&clock), Patience::Background).await;
+    let sink = CloudWatchSink::new(&aws, &settings.gateway);
     let store = DynamoConfigStore::new(&aws, settings.config_table);
     let telemetry = JsonLines::new(Arc::clone(&clock));
     let check = CheckOptions { allow_inline_secrets: settings.allow_inline_secrets };
     let options = PublishOptions { check, lock_holder: None };
     lambda_runtime::run(service_fn(async |_: LambdaEvent<Value>| {
         let outcome = publish(&store, &*clock, options).await?;
+        if let Outcome::Refused { diagnostics } = &outcome {
+            count(diagnostics.len(), &sink, &*clock, &telemetry).await;
+        }
         Ok::<Value, lambda_runtime::Error>(report(&outcome, &telemetry))
     }))
     .await
+}
+
+/// Counts a refused configuration, by its mistakes: the alarm on it must not depend on traffic.
+async fn count(mistakes: usize, sink: &dyn MetricSink, clock: &dyn Clock, telemetry: &dyn Telemetry) {
+    let sums = BTreeMap::from([(Metric::PublishRejected.name(), mistakes as f64)]);
+    let series = Series { minute: clock.now(), route: None, sums, values: BTreeMap::new() };
+    if let Err(error) = sink.put(&[series]).await {
+        telemetry.metric(Metric::MetricsDelayed, &format!("a refused configuration was not counted: {error}"));
+    }
 }
 
 /// The function's answer; a refusal also names every mistake in a metric.
