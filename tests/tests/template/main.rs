@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
+const DASHBOARD: &str = include_str!("../../../infra/dashboard.yaml");
+/// Where every metric is described.
+const OPERATING: &str = include_str!("../../../docs/operating.md");
 
 /// A node as one line of text; tags stay before what they stand before.
 fn text(node: &Yaml<'_>) -> String {
@@ -116,6 +119,25 @@ fn whoever_may_invoke_the_gateway_does_so_through_its_url() {
             other => panic!("{name} lets everybody do {other:?}"),
         }
         assert_eq!(permission.as_mapping_get("Condition").map(text).as_deref(), Some("IsPublic"), "{name}");
+    }
+}
+
+#[test]
+fn the_dashboard_shows_metrics_that_there_are() {
+    let resources = resources(DASHBOARD);
+    let properties = resources[0].1.as_mapping_get("Properties").expect("properties");
+    let body = text(properties.as_mapping_get("DashboardBody").expect("a body"));
+    let body: serde_json::Value = serde_json::from_str(body.trim_start_matches("!Sub ")).expect("JSON");
+    let mut shown = BTreeSet::new();
+    for widget in body["widgets"].as_array().expect("widgets") {
+        for metric in widget["properties"]["metrics"].as_array().expect("metrics") {
+            // `["...", …]` repeats the one before, and an expression has no name.
+            shown.extend(metric[1].as_str().filter(|_| metric[0] != "...").map(str::to_owned));
+        }
+    }
+    assert!(shown.len() >= 12, "{shown:?}");
+    for name in shown {
+        assert!(OPERATING.contains(&format!("`{name}`")), "{name} is described nowhere");
     }
 }
 

@@ -11,6 +11,9 @@ use crate::{
 
 const TEMPLATE: &str = "template.yaml";
 
+/// Stacks of their own, beside the gateway's.
+const OPTIONAL: &str = "infra/dashboard.yaml";
+
 /// How the names of the development switches begin.
 const SWITCH: &str = "FAREGATE_ALLOW_";
 
@@ -37,7 +40,7 @@ pub(super) async fn sam(workspace: &Workspace) -> Result<(), Failure> {
 /// A newer linter than the one inside SAM.
 pub(super) async fn cfn_lint(workspace: &Workspace) -> Result<(), Failure> {
     let program = ensure_python_tool(CFN_LINT, workspace).await?;
-    run(command(program, workspace).arg(TEMPLATE), "cfn-lint").await
+    run(command(program, workspace).args([TEMPLATE, OPTIONAL]), "cfn-lint").await
 }
 
 /// The line, counted from 1, where a development switch stands.
