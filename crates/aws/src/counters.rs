@@ -22,7 +22,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::config::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
@@ -70,10 +70,8 @@ impl DynamoCounters {
     /// where one must be opened; what nobody waits for may take 500 ms.
     #[must_use]
     pub fn new(config: &AwsConfig, table: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
-        // The limits are kept here, because they depend on the call.
-        let own = aws_sdk_dynamodb::config::Builder::from(config.sdk())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::disabled());
+        // Shorter limits than the SDK's are kept here, because they depend on the call.
+        let own = aws_sdk_dynamodb::config::Builder::from(config.sdk()).retry_config(RetryConfig::disabled());
         Self {
             client: Client::from_conf(own.build()),
             table: table.into(),

@@ -4,7 +4,7 @@
 //! ms, and keeps connections by a clock that stands still while the environment is frozen.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -28,14 +28,11 @@ const IDLE_MAX: Duration = Duration::from_secs(20);
 /// Amazon's own authorities; see `build.rs`.
 const AMAZON_ROOTS: &str = include_str!(concat!(env!("OUT_DIR"), "/amazon-roots.pem"));
 
-/// How long a connection and an answer may take.
-type Limits = (Option<Duration>, Option<Duration>);
-
-/// Makes the connectors of the process: one for all clients with the same limits.
+/// Makes the one connector that all clients of the process share.
 #[derive(Debug)]
 pub(super) struct FunctionHttpClient {
     clock: SharedClock,
-    connectors: Mutex<Vec<(Limits, SharedHttpConnector)>>,
+    connector: OnceLock<SharedHttpConnector>,
 }
 
 #[derive(Clone)]
@@ -49,25 +46,19 @@ impl std::fmt::Debug for SharedClock {
 
 impl FunctionHttpClient {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock: SharedClock(clock), connectors: Mutex::default() }
+        Self { clock: SharedClock(clock), connector: OnceLock::new() }
     }
 }
 
 impl HttpClient for FunctionHttpClient {
+    /// The settings are the same for every client of one `AwsConfig`.
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         let connector = || {
             let pool =
                 |roots| Pool { roots, settings: settings.clone(), clock: self.clock.clone(), used: Mutex::new(None) };
             SharedHttpConnector::new(ByHost { amazon: pool(Roots::Amazon), other: pool(Roots::System) })
         };
-        let limits = (settings.connect_timeout(), settings.read_timeout());
-        let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, known)) = connectors.iter().find(|(known, _)| *known == limits) {
-            return known.clone();
-        }
-        let connector = connector();
-        connectors.push((limits, connector.clone()));
-        connector
+        self.connector.get_or_init(connector).clone()
     }
 }
 

@@ -28,10 +28,9 @@ use super::{
     key_cache::KeyCache,
     tokens::{TokenPorts, TokenVerifier},
 };
+use crate::meter::Meter;
 
 pub(super) use proven::visible;
-
-use crate::meter::Meter;
 
 /// Verifies credentials, and remembers for a bounded time what it verified.
 pub(super) struct Authenticator {
