@@ -18,7 +18,7 @@ use runner::Runner;
 /// What `cargo xtask test` can be told.
 #[derive(Debug, Args)]
 pub(crate) struct TestArguments {
-    /// Leave out the template's linters, which PyPI brings.
+    /// Leave out the templates' linters, which PyPI brings.
     #[arg(long)]
     no_template_lint: bool,
 }
@@ -43,6 +43,7 @@ pub(crate) async fn run(arguments: &TestArguments, workspace: &Workspace) -> Res
     } else {
         runner.step("template: sam validate", template::sam(workspace)).await?;
         runner.step("template: cfn-lint", template::cfn_lint(workspace)).await?;
+        runner.step("template: checkov", template::checkov(workspace)).await?;
     }
     tests(&mut runner, workspace).await?;
     println!("\n{}", runner.summary());

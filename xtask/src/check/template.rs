@@ -1,4 +1,4 @@
-//! The deployment template.
+//! The deployment templates.
 
 use std::fs;
 
@@ -11,14 +11,15 @@ use crate::{
 
 const TEMPLATE: &str = "template.yaml";
 
-/// Stacks of their own, beside the gateway's.
-const OPTIONAL: &str = "infra/dashboard.yaml";
+/// All of them: the gateway's, and the stacks beside it.
+const TEMPLATES: [&str; 2] = [TEMPLATE, "infra/dashboard.yaml"];
 
 /// How the names of the development switches begin.
 const SWITCH: &str = "FAREGATE_ALLOW_";
 
 const SAM: PythonTool = PythonTool { name: "sam", program: "sam" };
 const CFN_LINT: PythonTool = PythonTool { name: "cfn-lint", program: "cfn-lint" };
+const CHECKOV: PythonTool = PythonTool { name: "checkov", program: "checkov" };
 
 /// Nothing that is for development only may be deployed (SECURITY.md 28).
 pub(super) fn no_development_switch(workspace: &Workspace) -> Result<(), Failure> {
@@ -32,15 +33,27 @@ pub(super) fn no_development_switch(workspace: &Workspace) -> Result<(), Failure
 /// AWS SAM's own check and linter; it needs neither an account nor a region.
 pub(super) async fn sam(workspace: &Workspace) -> Result<(), Failure> {
     let program = ensure_python_tool(SAM, workspace).await?;
-    let mut validate = command(program, workspace);
-    validate.args(["validate", "--lint", "--template-file", TEMPLATE]).env("SAM_CLI_TELEMETRY", "0");
-    run(&mut validate, "sam validate --lint").await
+    for template in TEMPLATES {
+        let mut validate = command(&program, workspace);
+        validate.args(["validate", "--lint", "--template-file", template]).env("SAM_CLI_TELEMETRY", "0");
+        run(&mut validate, &format!("sam validate --lint --template-file {template}")).await?;
+    }
+    Ok(())
 }
 
 /// A newer linter than the one inside SAM.
 pub(super) async fn cfn_lint(workspace: &Workspace) -> Result<(), Failure> {
     let program = ensure_python_tool(CFN_LINT, workspace).await?;
-    run(command(program, workspace).args([TEMPLATE, OPTIONAL]), "cfn-lint").await
+    run(command(program, workspace).args(TEMPLATES), "cfn-lint").await
+}
+
+/// Known mistakes of configuration. What is left out says why beside its resource, and so does the output. A resource whose
+/// condition does not hold by default is not looked at.
+pub(super) async fn checkov(workspace: &Workspace) -> Result<(), Failure> {
+    let program = ensure_python_tool(CHECKOV, workspace).await?;
+    let mut check = command(program, workspace);
+    check.args(["--framework", "cloudformation", "--skip-download", "--compact", "--file"]).args(TEMPLATES);
+    run(&mut check, "checkov").await
 }
 
 /// The line, counted from 1, where a development switch stands.
