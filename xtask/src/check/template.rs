@@ -12,7 +12,7 @@ use crate::{
 const TEMPLATE: &str = "template.yaml";
 
 /// All of them: the gateway's, and the stacks beside it.
-const TEMPLATES: [&str; 2] = [TEMPLATE, "infra/dashboard.yaml"];
+const TEMPLATES: [&str; 3] = [TEMPLATE, "infra/dashboard.yaml", "infra/edge.yaml"];
 
 /// How the names of the development switches begin.
 const SWITCH: &str = "FAREGATE_ALLOW_";
