@@ -54,7 +54,8 @@ pub(crate) async fn run(arguments: &TestArguments, workspace: &Workspace) -> Res
 async fn quick(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure> {
     let format = cargo_run(workspace, &["fmt", "--all", "--check"], &[]);
     runner.step("format", format).await?;
-    runner.step("template: no development switch", async { template::no_development_switch(workspace) }).await
+    runner.step("template: no development switch", async { template::no_development_switch(workspace) }).await?;
+    runner.step("template: the edge's function", template::edge_function(workspace)).await
 }
 
 async fn lints(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure> {

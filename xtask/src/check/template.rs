@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::{
     failure::Failure,
-    process::{command, run},
+    process::{command, in_path, run},
     tools::{PythonTool, ensure_python_tool},
     workspace::Workspace,
 };
@@ -13,6 +13,9 @@ const TEMPLATE: &str = "template.yaml";
 
 /// All of them: the gateway's, and the stacks beside it.
 const TEMPLATES: [&str; 3] = [TEMPLATE, "infra/dashboard.yaml", "infra/edge.yaml"];
+
+/// What the function of the last one makes of requests.
+const EDGE_FUNCTION_TEST: &str = "tests/edge/function.test.mjs";
 
 /// How the names of the development switches begin.
 const SWITCH: &str = "FAREGATE_ALLOW_";
@@ -28,6 +31,16 @@ pub(super) fn no_development_switch(workspace: &Workspace) -> Result<(), Failure
         None => Ok(()),
         Some(line) => Err(Failure::new(format!("{TEMPLATE}:{line}: a development switch ({SWITCH}…)"))),
     }
+}
+
+/// The function that CloudFront runs, with made-up requests.
+pub(super) async fn edge_function(workspace: &Workspace) -> Result<(), Failure> {
+    let Some(node) = in_path("node") else {
+        return Err(Failure::new("no node in PATH; Node.js 20 or newer is needed for the function of infra/edge.yaml"));
+    };
+    let mut test = command(node, workspace);
+    test.args(["--test", "--test-reporter=spec", EDGE_FUNCTION_TEST]);
+    run(&mut test, "node --test").await
 }
 
 /// AWS SAM's own check and linter; it needs neither an account nor a region.
