@@ -1,5 +1,7 @@
 //! What `template.yaml` lets each function do, statement by statement: a permission that nobody meant shows here.
 
+mod edge;
+
 use std::collections::BTreeSet;
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
