@@ -60,8 +60,7 @@ impl Metrics {
             telemetry,
             meter,
             pending: Mutex::default(),
-            // What no snapshot has asked for is not sent.
-            policy: Mutex::new(Policy { sink: Sink::Off, ..Policy::default() }),
+            policy: Mutex::default(),
         }
     }
 
@@ -72,6 +71,10 @@ impl Metrics {
 
     fn policy(&self) -> Policy {
         *self.policy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sink(&self, policy: Policy) -> Sink {
+        policy.sink.unwrap_or(self.sinks.default)
     }
 
     fn pending(&self) -> MutexGuard<'_, BTreeMap<Key, Series>> {
@@ -111,7 +114,7 @@ impl Metrics {
 
     /// Changes the series of this minute, and that of the route.
     fn change_series(&self, route: Option<&str>, change: impl Fn(&mut Series)) {
-        if self.policy().sink == Sink::Off {
+        if self.sink(self.policy()) == Sink::Off {
             return;
         }
         let minute = self.clock.now().as_millis() / MINUTE_MILLIS;
@@ -132,7 +135,7 @@ impl Metrics {
         let (now, policy) = (self.clock.now(), self.policy());
         let flushed_at = Timestamp::from_millis(self.flushed_at.load(Ordering::Relaxed));
         let is_due = flushed_at > now || now.since(flushed_at) >= Duration::from_secs(policy.flush_seconds.into());
-        if policy.sink == Sink::Off || !is_due {
+        if self.sink(policy) == Sink::Off || !is_due {
             return;
         }
         // Of requests at once, one sends.
@@ -152,7 +155,7 @@ impl Metrics {
     }
 
     async fn flush(&self, policy: Policy) {
-        let sink: &dyn MetricSink = match policy.sink {
+        let sink: &dyn MetricSink = match self.sink(policy) {
             Sink::Cloudwatch => &*self.sinks.cloudwatch,
             Sink::Emf => &*self.sinks.emf,
             Sink::Off => return,
@@ -164,7 +167,7 @@ impl Metrics {
         let series: Vec<Series> = taken.values().cloned().collect();
         // Whatever ends this early, what was not taken comes back.
         let mut kept = Kept { metrics: self, taken };
-        if policy.sink == Sink::Cloudwatch {
+        if self.sink(policy) == Sink::Cloudwatch {
             self.meter.metric_call();
         }
         match sink.put(&series).await {

@@ -1,26 +1,35 @@
 //! Metrics as log lines in CloudWatch's embedded metric format
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use faregate_engine::ports::{MetricSink, Series, SinkError, unit_of};
 use serde_json::{Map, Value, json};
 
-use crate::telemetry::write_line;
+use crate::telemetry::{Lines, StandardOutput, write_line};
 
 /// How many values one metric of a line has.
 const VALUES_MAX: usize = 100;
 
-/// Metrics of one gateway on standard output.
-#[derive(Clone, Debug)]
+/// Metrics of one gateway as lines.
+#[derive(Clone)]
 pub struct EmfSink {
     gateway: String,
+    lines: Arc<dyn Lines>,
 }
 
 impl EmfSink {
-    /// Metrics with the dimension `Gateway` of this value.
+    /// Metrics with the dimension `Gateway` of this value, on standard output.
     #[must_use]
     pub fn new(gateway: impl Into<String>) -> Self {
-        Self { gateway: gateway.into() }
+        Self { gateway: gateway.into(), lines: Arc::new(StandardOutput) }
+    }
+
+    /// The same lines, to somewhere else.
+    #[must_use]
+    pub fn to(self, lines: Arc<dyn Lines>) -> Self {
+        Self { lines, ..self }
     }
 
     /// The lines of a series: more than one where a metric has too many values for one.
@@ -64,7 +73,7 @@ impl EmfSink {
 #[async_trait]
 impl MetricSink for EmfSink {
     async fn put(&self, series: &[Series]) -> Result<(), SinkError> {
-        series.iter().flat_map(|series| self.lines(series)).for_each(|line| write_line(&line));
+        series.iter().flat_map(|series| self.lines(series)).for_each(|line| write_line(&line, &*self.lines));
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 
 use std::env;
 
+use faregate_core::policy::telemetry::Sink;
+
 /// How answers go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvokeMode {
@@ -25,6 +27,8 @@ pub struct Settings {
     pub gateway: String,
     /// `FAREGATE_INVOKE_MODE`: `stream` (default) or `buffered`.
     pub invoke_mode: InvokeMode,
+    /// `FAREGATE_METRICS_SINK`, where metrics go when the document does not say: `cloudwatch` (default), `emf` or `off`.
+    pub metrics_sink: Sink,
     /// `FAREGATE_LOG`: a filter as `warn,faregate_engine=debug`, default `warn`.
     pub log: String,
     /// `FAREGATE_TARGET_HOSTS`: when set, the only hosts that anything is sent to.
@@ -85,6 +89,15 @@ impl Settings {
                 return Err(InvalidSettings::Value { name, value: value.to_owned(), expected });
             }
         };
+        let metrics_sink = match get("FAREGATE_METRICS_SINK").as_deref() {
+            None | Some("cloudwatch") => Sink::Cloudwatch,
+            Some("emf") => Sink::Emf,
+            Some("off") => Sink::Off,
+            Some(value) => {
+                let (name, expected) = ("FAREGATE_METRICS_SINK", "cloudwatch, emf or off");
+                return Err(InvalidSettings::Value { name, value: value.to_owned(), expected });
+            }
+        };
         let hosts = get("FAREGATE_TARGET_HOSTS");
         let split = |hosts: String| {
             hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect()
@@ -95,6 +108,7 @@ impl Settings {
             usage_table: or("FAREGATE_USAGE_TABLE", "faregate-usage"),
             gateway: or("FAREGATE_GATEWAY", "faregate"),
             invoke_mode,
+            metrics_sink,
             log: or("FAREGATE_LOG", "warn"),
             target_hosts: hosts.map(split),
             allow_loopback: switch("FAREGATE_ALLOW_LOOPBACK")?,
@@ -124,7 +138,12 @@ mod tests {
 
     #[test]
     fn a_value_that_is_none_is_refused_by_name() {
-        for (name, value) in [("FAREGATE_INVOKE_MODE", "streamed"), ("FAREGATE_ALLOW_LOOPBACK", "yes")] {
+        let wrong = [
+            ("FAREGATE_INVOKE_MODE", "streamed"),
+            ("FAREGATE_METRICS_SINK", "none"),
+            ("FAREGATE_ALLOW_LOOPBACK", "yes"),
+        ];
+        for (name, value) in wrong {
             assert!(read(&[(name, value)]).expect_err("refused").contains(name));
         }
         let hosts = read(&[("FAREGATE_TARGET_HOSTS", "a.example, *.b.example,")]).expect("settings").target_hosts;

@@ -1,4 +1,4 @@
-//! Records and metrics as JSON lines on standard output, where Lambda collects them.
+//! Records and metrics as JSON lines.
 
 use std::{io::Write, str::FromStr, sync::Arc};
 
@@ -23,29 +23,52 @@ pub fn init_tracing(filter: &str) {
     let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
 }
 
+/// Where lines go.
+pub trait Lines: Send + Sync {
+    /// Writes one line, which ends with a line feed.
+    fn write(&self, line: &[u8]);
+}
+
+/// Standard output, where Lambda collects lines.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StandardOutput;
+
+impl Lines for StandardOutput {
+    fn write(&self, line: &[u8]) {
+        // Nobody can be told that standard output is gone.
+        let _ = std::io::stdout().lock().write_all(line);
+    }
+}
+
 /// Writes one JSON line per record and per metric.
 pub struct JsonLines {
     clock: Arc<dyn Clock>,
+    lines: Arc<dyn Lines>,
 }
 
 impl JsonLines {
     /// Lines to standard output.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock }
+        Self { clock, lines: Arc::new(StandardOutput) }
+    }
+
+    /// The same lines, to somewhere else.
+    #[must_use]
+    pub fn to(self, lines: Arc<dyn Lines>) -> Self {
+        Self { lines, ..self }
     }
 }
 
-/// Writes one JSON line to standard output.
-pub(crate) fn write_line(line: &impl Serialize) {
+/// Writes one JSON line.
+pub(crate) fn write_line(line: &impl Serialize, lines: &dyn Lines) {
     let Ok(line) = serde_json::to_vec(line) else { return };
-    write_bytes(line);
+    write_bytes(line, lines);
 }
 
-fn write_bytes(mut line: Vec<u8>) {
+fn write_bytes(mut line: Vec<u8>, lines: &dyn Lines) {
     line.push(b'\n');
-    // Nobody can be told that standard output is gone.
-    let _ = std::io::stdout().lock().write_all(&line);
+    lines.write(&line);
 }
 
 #[derive(Serialize)]
@@ -69,14 +92,15 @@ struct MetricLine<'a> {
 impl Telemetry for JsonLines {
     fn record(&self, record: &Record) {
         if record.logged {
-            write_bytes(line(record));
+            write_bytes(line(record), &*self.lines);
         }
     }
 
     fn metric(&self, metric: Metric, detail: &str) {
         let detail = detail.chars().take(4 * FIELD_CHARS_MAX).collect();
         let timestamp = self.clock.now().rfc3339();
-        write_line(&MetricLine { level: "WARN", timestamp, r#type: "metric", metric: metric.name(), detail });
+        let line = MetricLine { level: "WARN", timestamp, r#type: "metric", metric: metric.name(), detail };
+        write_line(&line, &*self.lines);
     }
 }
 

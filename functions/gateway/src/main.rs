@@ -40,6 +40,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         sinks: MetricSinks {
             cloudwatch: Arc::new(CloudWatchSink::new(&aws, &settings.gateway)),
             emf: Arc::new(EmfSink::new(&settings.gateway)),
+            default: settings.metrics_sink,
         },
         machine: Machine {
             memory_mb: settings.memory_mb,

@@ -6,12 +6,13 @@
 use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use faregate_aws::{AwsConfig, CloudWatchSink, DynamoConfigStore, Patience};
-use faregate_core::check::CheckOptions;
+use faregate_core::{check::CheckOptions, policy::telemetry::Sink};
 use faregate_engine::{
     ports::{Clock, Metric, MetricSink, Series, Telemetry},
     publish::{Outcome, PublishOptions, publish},
 };
 use faregate_lambda::{
+    emf::EmfSink,
     host::SystemClock,
     settings::Settings,
     telemetry::{JsonLines, init_tracing},
@@ -25,15 +26,20 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     init_tracing(&settings.log);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let aws = AwsConfig::for_function(Arc::clone(&clock), Patience::Background).await;
-    let sink = CloudWatchSink::new(&aws, &settings.gateway);
+    // The document's own choice does not count here: what is refused may be that document.
+    let sink: Option<Box<dyn MetricSink>> = match settings.metrics_sink {
+        Sink::Cloudwatch => Some(Box::new(CloudWatchSink::new(&aws, &settings.gateway))),
+        Sink::Emf => Some(Box::new(EmfSink::new(&settings.gateway))),
+        Sink::Off => None,
+    };
     let store = DynamoConfigStore::new(&aws, settings.config_table);
     let telemetry = JsonLines::new(Arc::clone(&clock));
     let check = CheckOptions { allow_inline_secrets: settings.allow_inline_secrets };
     let options = PublishOptions { check, lock_holder: None };
     lambda_runtime::run(service_fn(async |_: LambdaEvent<Value>| {
         let outcome = publish(&store, &*clock, options).await?;
-        if let Outcome::Refused { diagnostics } = &outcome {
-            count(diagnostics.len(), &sink, &*clock, &telemetry).await;
+        if let (Outcome::Refused { diagnostics }, Some(sink)) = (&outcome, &sink) {
+            count(diagnostics.len(), &**sink, &*clock, &telemetry).await;
         }
         Ok::<Value, lambda_runtime::Error>(report(&outcome, &telemetry))
     }))

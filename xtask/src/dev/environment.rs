@@ -52,6 +52,8 @@ impl StackEnvironment {
             ("FAREGATE_CONFIG_TABLE", "faregate-config"),
             ("FAREGATE_KEYS_TABLE", "faregate-keys"),
             ("FAREGATE_USAGE_TABLE", "faregate-usage"),
+            // Nobody on this machine takes them, unless a document asks for `emf`.
+            ("FAREGATE_METRICS_SINK", "off"),
             // The demo's secrets stand in its file.
             ("FAREGATE_ALLOW_INLINE_SECRETS", "1"),
             // What is right on this machine would be a mistake elsewhere.

@@ -79,8 +79,8 @@ impl Default for AccessLog {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
-    /// Where they go.
-    pub sink: Sink,
+    /// Where they go; absent: where the deployment says (`FAREGATE_METRICS_SINK`, `cloudwatch` by default).
+    pub sink: Option<Sink>,
     /// Whether each route has metrics of its own: every value of a dimension costs.
     pub per_route: bool,
     /// How often an environment sends them at most, in seconds.
@@ -103,7 +103,7 @@ pub enum Sink {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { sink: Sink::Cloudwatch, per_route: false, flush_seconds: 60 }
+        Self { sink: None, per_route: false, flush_seconds: 60 }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use faregate_core::time::Timestamp;
+use faregate_core::{policy::telemetry::Sink, time::Timestamp};
 
 use crate::metrics::Histogram;
 
@@ -39,6 +39,8 @@ pub struct MetricSinks {
     pub cloudwatch: Arc<dyn MetricSink>,
     /// Log lines.
     pub emf: Arc<dyn MetricSink>,
+    /// Where metrics go when the document does not say.
+    pub default: Sink,
 }
 
 /// The unit of a metric, as CloudWatch calls it.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use faregate_core::{api_key::KeyHash, cost::Machine, document::Kind, problem::Problem, time::Timestamp};
+use faregate_core::{
+    api_key::KeyHash, cost::Machine, document::Kind, policy::telemetry::Sink, problem::Problem, time::Timestamp,
+};
 use faregate_engine::{
     body::full,
     fakes::{
@@ -89,6 +91,7 @@ impl Harness {
             sinks: MetricSinks {
                 cloudwatch: Arc::<FakeMetricSink>::clone(&sink),
                 emf: Arc::new(FakeMetricSink::default()),
+                default: Sink::Cloudwatch,
             },
             machine: Machine { memory_mb: 256, is_arm64: true, streams: true },
             clock: Arc::<FakeClock>::clone(&clock),
