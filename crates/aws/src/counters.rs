@@ -7,6 +7,7 @@
 //! | `<limit>.<unit><0 or 1>u` | permits granted in that window |
 //! | `<limit>.<unit><0 or 1>s` | permits really spent, as far as environments have said |
 //! | `<limit>.b` | for mode `burst`: when the bucket is full again, in microseconds since 1970 |
+//! | `cost.<yyyy-mm>` | what requests of a month cost that this counter counted, in nano-dollars: an estimate |
 //! | `expires_at` | TTL, in seconds; housekeeping only |
 
 mod admin;
@@ -122,7 +123,7 @@ impl DynamoCounters {
 #[async_trait]
 impl Counters for DynamoCounters {
     async fn take(&self, counter: &str, asked: &[Ask], terms: Terms) -> Result<Taken, StoreError> {
-        self.in_time(terms.waiting, self.write(counter, asked, terms.expires_at)).await
+        self.in_time(terms.waiting, self.write(counter, asked, &terms)).await
     }
 
     async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError> {
@@ -162,9 +163,9 @@ impl Counters for DynamoCounters {
 }
 
 impl DynamoCounters {
-    async fn write(&self, counter: &str, asked: &[Ask], expires_at: Timestamp) -> Result<Taken, StoreError> {
+    async fn write(&self, counter: &str, asked: &[Ask], terms: &Terms) -> Result<Taken, StoreError> {
         let written = self
-            .update(counter, take(asked, expires_at))
+            .update(counter, take(asked, terms.expires_at, terms.cost.as_ref()))
             .return_values(ReturnValue::UpdatedNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()

@@ -6,12 +6,48 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{limit::Window, time::Timestamp};
+
 /// Bytes that AWS calls a gigabyte.
 const GB: u128 = 1 << 30;
 /// Bytes of an answer that are streamed for nothing.
 const STREAMED_FREE: u64 = 6 * 1024 * 1024;
 /// Bytes that CloudWatch Logs adds to each line.
 pub const LOG_LINE_OVERHEAD: u64 = 26;
+
+/// How many months a counter tells the cost of: the present one and those before it.
+const MONTHS_TOLD: u64 = 14;
+
+/// What requests cost in a month, told to a counter that counts them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Where the month's sum stands: `cost.2026-11`.
+    pub attribute: String,
+    /// Where a month stands that nobody asks for any more.
+    pub outdated: String,
+    /// How much is added.
+    pub nanodollars: u64,
+}
+
+impl Cost {
+    /// What is added to the month of this moment.
+    #[must_use]
+    pub fn at(now: Timestamp, nanodollars: u64) -> Self {
+        let index = Window::Month.index(now);
+        let outdated = Window::Month.start(index.saturating_sub(MONTHS_TOLD));
+        Self { attribute: Self::attribute_of(&month(now)), outdated: Self::attribute_of(&month(outdated)), nanodollars }
+    }
+
+    /// Where the sum of a month stands, which is written as `2026-11`.
+    #[must_use]
+    pub fn attribute_of(month: &str) -> String {
+        format!("cost.{month}")
+    }
+}
+
+fn month(time: Timestamp) -> String {
+    time.rfc3339().chars().take(7).collect()
+}
 
 /// What things cost, in nano-dollars.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +149,15 @@ impl Prices {
 mod tests {
     use std::time::Duration;
 
-    use super::{Machine, Prices, Used};
+    use super::{Cost, Machine, Prices, Used};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn a_month_pushes_out_the_one_of_fourteen_months_before() {
+        // 2026-01-31T23:59:59Z
+        let cost = Cost::at(Timestamp::from_seconds(1_769_903_999), 7);
+        assert_eq!((&*cost.attribute, &*cost.outdated), ("cost.2026-01", "cost.2024-11"));
+    }
 
     const ARM: Machine = Machine { memory_mb: 256, is_arm64: true, streams: true };
 

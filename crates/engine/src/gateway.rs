@@ -54,7 +54,7 @@ use tracing::Instrument;
 use self::{
     authenticate::{Authenticator, Presented},
     dressing::Dressing,
-    limit::{Asked, Limits},
+    limit::{Asked, Bill, Limits},
     recorder::{Observer, Recorder},
     snapshots::Snapshots,
 };
@@ -245,8 +245,11 @@ impl Gateway {
         let clearance = authorise::check(route, caller)?;
         let asked =
             Asked { route, snapshot: &loaded.snapshot, method: &parts.method, headers: &headers, client: &client };
-        let admitted = self.limits.admit(asked, clearance, dressing, side_work);
-        let admission = recorder.limited(admitted.instrument(tracing::debug_span!("limit"))).await?;
+        let mut bill = Bill::default();
+        let admitted = self.limits.admit(asked, clearance, &mut bill, dressing, side_work);
+        let admitted = recorder.limited(admitted.instrument(tracing::debug_span!("limit"))).await;
+        recorder.bill(bill);
+        let admission = admitted?;
 
         // 8. transform and act.
         match &route.action {

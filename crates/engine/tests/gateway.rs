@@ -4,6 +4,7 @@ mod gateway {
     pub(crate) mod support;
 
     mod answers;
+    mod costs;
     mod credentials;
     mod edge;
     mod forwarding;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use faregate_core::{
+    cost::Cost,
     limit::{Ask, Return},
     time::Timestamp,
 };
@@ -20,7 +21,7 @@ pub(super) struct Expression {
 }
 
 /// All that is asked or nothing.
-pub(super) fn take(asked: &[Ask], expires_at: Timestamp) -> Expression {
+pub(super) fn take(asked: &[Ask], expires_at: Timestamp, cost: Option<&Cost>) -> Expression {
     let mut names = HashMap::from([("#e".to_owned(), "expires_at".to_owned())]);
     let mut values = HashMap::from([(":e".to_owned(), number(expires_at.as_seconds()))]);
     let (mut sets, mut conditions) = (vec!["#e = :e".to_owned()], Vec::new());
@@ -59,7 +60,17 @@ pub(super) fn take(asked: &[Ask], expires_at: Timestamp) -> Expression {
             conditions.push(format!("#i{n} = :w{n} AND #u{n} < :l{n}"));
         }
     }
-    Expression { update: format!("SET {}", sets.join(", ")), condition: conditions.join(" AND "), names, values }
+    let mut removes = "";
+    if let Some(cost) = cost {
+        names.insert("#c".to_owned(), cost.attribute.clone());
+        names.insert("#old".to_owned(), cost.outdated.clone());
+        values.insert(":zero".to_owned(), number(0));
+        values.insert(":c".to_owned(), number(cost.nanodollars));
+        sets.push("#c = if_not_exists(#c, :zero) + :c".to_owned());
+        removes = " REMOVE #old";
+    }
+    let update = format!("SET {}{removes}", sets.join(", "));
+    Expression { update, condition: conditions.join(" AND "), names, values }
 }
 
 /// One return; sent once.

@@ -3,9 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use faregate_aws::DynamoCounters;
+use faregate_core::{
+    cost::Cost,
+    limit::{Ask, SlotName, Take, Window},
+    time::Timestamp,
+};
 use faregate_engine::{
     fakes::{FakeClock, FakeCounters},
-    ports::Counters,
+    ports::{Counters, Taken, Terms, UsageAdmin, Waiting},
 };
 use faregate_testing::{
     contract::{Subject, counters},
@@ -50,4 +55,30 @@ async fn both_are_unavailable_while_they_are_down() {
     let (mut dynamodb, store) = table().await;
     dynamodb.stop().await;
     counters::a_store_that_is_down_is_unavailable(&store).await;
+}
+
+#[tokio::test]
+async fn a_take_adds_to_what_its_month_cost_and_drops_an_old_month() {
+    let (_dynamodb, store) = table().await;
+    let at = |now: Timestamp, nanodollars| Terms {
+        cost: Some(Cost::at(now, nanodollars)),
+        expires_at: Timestamp::from_seconds(2_000_000_000),
+        waiting: Waiting::Request,
+    };
+    let november = Timestamp::from_seconds(1_795_000_000);
+    let take = |resets| {
+        let slot = SlotName::of("monthly", Window::Month, 7);
+        [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, settled: 0, resets })]
+    };
+    for (resets, terms) in [(true, at(november, 40)), (false, at(november, 2))] {
+        let taken = store.take("plan|c#acme", &take(resets), terms).await.expect("an answer");
+        assert!(matches!(taken, Taken::Granted(_)), "{taken:?}");
+    }
+    let item = store.get("plan|c#acme").await.expect("an answer").expect("an item");
+    assert_eq!(item["cost.2026-11"], 42);
+    // Fourteen months later.
+    let january = Timestamp::from_seconds(1_831_500_000);
+    store.take("plan|c#acme", &take(false), at(january, 1)).await.expect("an answer");
+    let item = store.get("plan|c#acme").await.expect("an answer").expect("an item");
+    assert_eq!((item.get("cost.2026-11"), &item["cost.2028-01"]), (None, &1.into()));
 }

@@ -1,5 +1,7 @@
 //! `faregate usage`.
 
+mod cost;
+
 use std::collections::BTreeMap;
 
 use clap::Args;
@@ -11,6 +13,7 @@ use faregate_core::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use self::cost::CostLine;
 use super::explain::serving;
 use crate::{
     error::{CliError, Exit},
@@ -35,6 +38,9 @@ pub(crate) struct Usage {
     /// The month; default: the present one
     #[arg(long, value_name = "YYYY-MM", value_parser = month)]
     period: Option<String>,
+    /// Also what the month's requests cost, as far as counters were told: an estimate
+    #[arg(long)]
+    cost: bool,
 }
 
 #[derive(Serialize)]
@@ -42,6 +48,9 @@ struct Report {
     period: String,
     /// One for each limit and window.
     limits: Vec<Used>,
+    /// With `--cost`: one for each counter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    costs: Option<Vec<CostLine>>,
 }
 
 #[derive(Serialize)]
@@ -84,7 +93,8 @@ impl Usage {
             used.of = numbers.get(&used.owner, &used.limit, &used.scope);
         }
         limits.sort_by(|a, b| (&a.scope, &a.owner, &a.limit, &a.since).cmp(&(&b.scope, &b.owner, &b.limit, &b.since)));
-        let report = Report { period, limits };
+        let costs = self.cost.then(|| cost::costs(&items, &period));
+        let report = Report { period, limits, costs };
         output.answer(&report)?;
         output.note(findings::number(report.limits.len(), "line"));
         Ok(Exit::Done)
@@ -214,6 +224,9 @@ impl Answer for Report {
             };
             lines
                 .add(format!("{}  {}  {}  {} of {of}{granted}  {when}", used.scope, used.owner, used.limit, used.used));
+        }
+        if let Some(costs) = &self.costs {
+            cost::say(costs, &self.period, lines);
         }
     }
 }

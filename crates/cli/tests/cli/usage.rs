@@ -26,6 +26,7 @@ async fn stack() -> (Stack, u64) {
         "id": {"S": "plan|c#acme"},
         format!("{m}i"): number(month), format!("{m}u"): number(120), format!("{m}s"): number(100),
         format!("{h}i"): number(hour), format!("{h}u"): number(5), format!("{h}s"): number(4),
+        "cost.2024-02": number(1_234_567),
     });
     stack.put("faregate-usage", item).await;
     let month = json!({"id": {"S": "u#acme#2024-02"}, "plan|monthly.M": number(777)});
@@ -59,6 +60,10 @@ async fn usage_is_what_was_spent_of_each_window_and_month() {
     let report = stack.run(&["usage", "--json", "--consumer", "acme", "--period", "2024-02"]).exits(0).json();
     assert_eq!(report["limits"].as_array().map(Vec::len), Some(1));
     assert_eq!(line(&report, "monthly")["used"], 777);
+    let of_february = ["usage", "--consumer", "acme", "--period", "2024-02", "--cost"];
+    assert_eq!(report["costs"], Value::Null);
+    let said = stack.run(&of_february).exits(0);
+    assert!(said.stdout.contains("c#acme  plan  $0.001235 in 2024-02"), "{said:?}");
     let said = stack.run(&["usage", "--consumer", "acme"]).exits(0);
     assert!(said.stdout.contains("monthly  100 of 1000, 120 granted"), "{said:?}");
     assert_eq!(stack.run(&["usage", "--json", "--key", "0123"]).exits(0).json()["limits"], json!([]));

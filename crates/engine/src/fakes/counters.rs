@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use faregate_core::{
+    cost::Cost,
     limit::{Ask, Counter, Return, RollUp, SlotName},
     time::Timestamp,
 };
@@ -19,6 +20,7 @@ pub struct FakeCounters {
     counters: Mutex<BTreeMap<String, Counter>>,
     expires_at: Mutex<BTreeMap<String, Timestamp>>,
     months: Mutex<BTreeMap<(String, String), u64>>,
+    costs: Mutex<BTreeMap<(String, String), u64>>,
 }
 
 impl FakeCounters {
@@ -32,6 +34,12 @@ impl FakeCounters {
     #[must_use]
     pub fn expires_at(&self, name: &str) -> Option<Timestamp> {
         locked(&self.expires_at).get(name).copied()
+    }
+
+    /// What requests of a month cost that a counter counted, in nano-dollars.
+    #[must_use]
+    pub fn cost(&self, counter: &str, month: &str) -> Option<u64> {
+        locked(&self.costs).get(&(counter.to_owned(), Cost::attribute_of(month))).copied()
     }
 
     /// What a consumer's month counts of a limit.
@@ -61,6 +69,11 @@ impl Counters for FakeCounters {
             Some(granted) => {
                 counters.insert(counter.to_owned(), changed);
                 locked(&self.expires_at).insert(counter.to_owned(), terms.expires_at);
+                if let Some(cost) = terms.cost {
+                    let mut costs = locked(&self.costs);
+                    *costs.entry((counter.to_owned(), cost.attribute)).or_default() += cost.nanodollars;
+                    costs.remove(&(counter.to_owned(), cost.outdated));
+                }
                 Ok(Taken::Granted(granted))
             }
             None => Ok(Taken::Refused(known)),

@@ -18,6 +18,7 @@ use std::{
 };
 
 use faregate_core::{
+    cost::{Prices, Used},
     limit::RollUp,
     problem::Problem,
     snapshot::{RoutePolicy, Snapshot},
@@ -27,7 +28,7 @@ use http::{HeaderMap, Method};
 use tokio::time::timeout;
 
 use self::{
-    accounts::Accounts,
+    accounts::{Account, Accounts},
     acquire::{KEPT_QUOTA, Outcome, Reason},
     wants::Want,
 };
@@ -39,8 +40,10 @@ use crate::{
 
 /// How often a request looks again at credits that another one may have spent meanwhile.
 const ROUNDS_MAX: usize = 3;
-/// How much, as a divisor, the newest request counts in the mean time of one.
-const SERVICE_WEIGHT: u64 = 8;
+/// How much, as a divisor, the newest request counts in a mean.
+const NEWEST_WEIGHT: u64 = 8;
+/// How long a request is taken to last before there was one.
+const FIRST_REQUEST: Duration = Duration::from_millis(25);
 /// How long giving back may take when the environment ends.
 const LEAVE_LIMIT: Duration = Duration::from_millis(300);
 
@@ -74,8 +77,27 @@ pub(super) struct Limits {
     accounts: Accounts,
     /// Mean time of a request in microseconds: one environment asks for no more than it can serve.
     service_micros: AtomicU64,
+    /// What a request costs in the mean, in nano-dollars.
+    request_cost: AtomicU64,
     /// Figures of windows that are over, to be written beside a request.
     rolled: Mutex<Vec<RollUp>>,
+}
+
+/// The counters of a request, which are told what it cost with their next writes.
+#[derive(Default)]
+pub(super) struct Bill {
+    accounts: Vec<Arc<Account>>,
+    limits: Option<Arc<Limits>>,
+}
+
+impl Bill {
+    /// Charges each of them.
+    pub(super) fn charge(&self, nanodollars: u64) {
+        if let Some(limits) = &self.limits {
+            follow(&limits.request_cost, nanodollars);
+        }
+        self.accounts.iter().for_each(|account| account.owe(nanodollars));
+    }
 }
 
 /// What is asked to be admitted.
@@ -91,6 +113,7 @@ pub(super) struct Asked<'a> {
 
 impl Limits {
     pub(super) fn new(ports: &Ports, meter: &Arc<Meter>) -> Self {
+        let first = Used { duration: FIRST_REQUEST, ..Used::default() };
         Self {
             counters: Arc::clone(&ports.counters),
             clock: Arc::clone(&ports.clock),
@@ -98,6 +121,7 @@ impl Limits {
             meter: Arc::clone(meter),
             accounts: Accounts::default(),
             service_micros: AtomicU64::new(0),
+            request_cost: AtomicU64::new(Prices::default().of(&first, ports.machine)),
             rolled: Mutex::default(),
         }
     }
@@ -107,6 +131,7 @@ impl Limits {
         self: &Arc<Self>,
         asked: Asked<'_>,
         clearance: Clearance,
+        bill: &mut Bill,
         dressing: &mut Dressing,
         side_work: &mut SideWork,
     ) -> Result<Admission, Problem> {
@@ -114,6 +139,8 @@ impl Limits {
         if wants.is_empty() {
             return Ok(Admission { clearance, plan });
         }
+        let accounts = accounts::distinct(&wants).into_iter().filter(|account| !account.is_chosen).cloned();
+        *bill = Bill { accounts: accounts.collect(), limits: Some(Arc::clone(self)) };
         let now = self.clock.now();
         wants.iter().for_each(|want| want.request(now));
         let taken = self.take(&wants).await;
@@ -191,10 +218,7 @@ impl Limits {
 
     /// Notes how long a request took.
     pub(super) fn served(&self, duration: Duration) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let mean = self.service_micros.load(Ordering::Relaxed);
-        let next = if mean == 0 { micros } else { mean - mean / SERVICE_WEIGHT + micros / SERVICE_WEIGHT };
-        self.service_micros.store(next, Ordering::Relaxed);
+        follow(&self.service_micros, u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// Gives back what keys hold that have fallen silent.
@@ -232,4 +256,11 @@ impl Limits {
         // What is not done by then is lost to its windows.
         let _ = timeout(LEAVE_LIMIT, join_all(all)).await;
     }
+}
+
+/// Moves a mean towards the newest number.
+fn follow(mean: &AtomicU64, newest: u64) {
+    let old = mean.load(Ordering::Relaxed);
+    let next = if old == 0 { newest } else { old - old / NEWEST_WEIGHT + newest / NEWEST_WEIGHT };
+    mean.store(next, Ordering::Relaxed);
 }

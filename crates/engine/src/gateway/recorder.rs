@@ -23,6 +23,7 @@ use super::{
     caller::Caller,
     dressing::Dressing,
     edge::Client,
+    limit::Bill,
     problems,
     snapshots::Loaded,
 };
@@ -65,6 +66,8 @@ pub(super) struct Recorder {
     observer: Arc<Observer>,
     /// The snapshot that decides, once there is one.
     loaded: Option<Arc<Loaded>>,
+    /// Which counters are told the cost.
+    bill: Bill,
     started: Duration,
 }
 
@@ -72,7 +75,7 @@ impl Recorder {
     pub(super) fn open(observer: Arc<Observer>, cold_start: bool) -> Self {
         let record = Record { timestamp: observer.clock.now(), cold_start, ..Record::default() };
         let started = observer.clock.monotonic();
-        Self { record, observer, loaded: None, started }
+        Self { record, observer, loaded: None, bill: Bill::default(), started }
     }
 
     /// Notes what was asked.
@@ -122,6 +125,11 @@ impl Recorder {
         admitted
     }
 
+    /// Notes who is to be told what the request cost.
+    pub(super) fn bill(&mut self, bill: Bill) {
+        self.bill = bill;
+    }
+
     /// Notes who asks.
     pub(super) fn client(&mut self, client: &Client) {
         self.record.host.clone_from(&client.host);
@@ -155,6 +163,7 @@ impl Recorder {
             Some(loaded) => loaded.snapshot.settings.prices.of(&used, machine),
             None => Prices::default().of(&used, machine),
         };
+        self.bill.charge(self.record.cost_nanodollars);
     }
 
     /// Time since the request came in.

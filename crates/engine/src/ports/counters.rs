@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use faregate_core::{
+    cost::Cost,
     limit::{Ask, Counter, Return, RollUp, SlotName},
     time::Timestamp,
 };
@@ -25,8 +26,10 @@ pub trait Counters: Send + Sync {
 }
 
 /// What else a take needs to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
+    /// What requests that this counter counts cost since it was last told.
+    pub cost: Option<Cost>,
     /// When the counter may be deleted.
     pub expires_at: Timestamp,
     /// Who waits for the answer.

@@ -30,7 +30,8 @@ macro_rules! counters_contract {
     };
 }
 
-const TERMS: Terms = Terms { expires_at: Timestamp::from_seconds(1_900_000_000), waiting: Waiting::Request };
+const TERMS: Terms =
+    Terms { cost: None, expires_at: Timestamp::from_seconds(1_900_000_000), waiting: Waiting::Request };
 
 fn take(limit: &str, window: Window, index: u64, block: u64, resets: bool) -> Take {
     Take { slot: SlotName::of(limit, window, index), index, limit: 10, block, settled: 1, resets }

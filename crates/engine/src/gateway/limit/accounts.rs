@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -49,13 +49,15 @@ impl Table {
     }
 
     /// The account of a counter, and one that had to go for it.
-    fn get(&self, counter: &str, count_max: usize) -> (Arc<Account>, Option<Arc<Account>>) {
+    fn get(&self, counter: &str, is_chosen: bool, count_max: usize) -> (Arc<Account>, Option<Arc<Account>>) {
         let mut accounts = self.lock();
         if let Some(account) = accounts.get(counter) {
             return (Arc::clone(account), None);
         }
         let account = Arc::new(Account {
             counter: counter.into(),
+            is_chosen,
+            owed: AtomicI64::new(0),
             holdings: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             outages: AtomicU64::new(0),
@@ -68,8 +70,10 @@ impl Table {
 
 impl Accounts {
     /// The account of a counter, and one that had to go for it: what that holds is to be given back.
-    pub(super) fn get(&self, counter: &str, is_address: bool) -> (Arc<Account>, Option<Arc<Account>>) {
-        if is_address { self.addresses.get(counter, ADDRESSES_MAX) } else { self.callers.get(counter, CALLERS_MAX) }
+    pub(super) fn get(&self, counter: &str, is_chosen: bool) -> (Arc<Account>, Option<Arc<Account>>) {
+        let (table, count_max) =
+            if is_chosen { (&self.addresses, ADDRESSES_MAX) } else { (&self.callers, CALLERS_MAX) };
+        table.get(counter, is_chosen, count_max)
     }
 
     /// Some accounts that were not used for longest, now and then; those that hold nothing are forgotten.
@@ -113,6 +117,10 @@ impl Accounts {
 /// What this environment holds of one counter.
 pub(super) struct Account {
     pub(super) counter: Box<str>,
+    /// Whether clients can make as many of these as they like; what they cost is told nowhere.
+    pub(super) is_chosen: bool,
+    /// What requests cost since the counter was told, in nano-dollars; below 0 where more was told than came.
+    owed: AtomicI64,
     holdings: Mutex<Holdings>,
     /// One fetch at a time: others wait for what it brings.
     pub(super) fetching: tokio::sync::Mutex<()>,
@@ -162,6 +170,20 @@ impl Holding {
 impl Account {
     pub(super) fn lock(&self) -> MutexGuard<'_, Holdings> {
         self.holdings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what a request cost, or that what was to be told was not.
+    pub(super) fn owe(&self, nanodollars: u64) {
+        self.owed.fetch_add(i64::try_from(nanodollars).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    /// What its counter is to be told, with what the request in flight is expected to cost: the environment may end
+    /// before the next write.
+    pub(super) fn bill(&self, expected: u64) -> u64 {
+        let expected = i64::try_from(expected).unwrap_or(i64::MAX);
+        let told = self.owed.load(Ordering::Relaxed).saturating_add(expected).max(0);
+        self.owed.fetch_sub(told, Ordering::Relaxed);
+        told.unsigned_abs()
     }
 
     /// Deducts what is not needed any more, and yields it to be sent: everything, where the environment is leaving.

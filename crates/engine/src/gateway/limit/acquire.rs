@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use faregate_core::limit::{Ask, Counter, Obstacle, Return, RollUp, Rule, SlotName, Take};
+use faregate_core::{
+    cost::Cost,
+    limit::{Ask, Counter, Obstacle, Return, RollUp, Rule, SlotName, Take},
+};
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
@@ -70,14 +73,15 @@ impl Limits {
             return outcome;
         }
         let mut planned = self.plan(account, wants, reason);
+        if planned.is_empty() {
+            return Outcome::Granted;
+        }
+        let terms = self.terms(account, wants, reason);
         let mut throttled = "the counter is busy".to_owned();
         for number in 0..TRIES_MAX {
-            if planned.is_empty() {
-                return Outcome::Granted;
-            }
             self.meter.lease_write();
             let asked: Vec<Ask> = planned.iter().map(|planned| planned.ask.clone()).collect();
-            match self.counters.take(&account.counter, &asked, self.terms(wants, reason)).await {
+            match self.counters.take(&account.counter, &asked, terms.clone()).await {
                 Ok(Taken::Granted(numbers)) => {
                     let now = self.clock.now();
                     let mut holdings = account.lock();
@@ -93,9 +97,9 @@ impl Limits {
                 }
                 Ok(Taken::Refused(counter)) => {
                     let exhausted = self.refuse(account, &mut planned, &counter);
-                    if !exhausted.is_empty() {
-                        untold(account, &planned);
-                        return Outcome::Exhausted(exhausted);
+                    if !exhausted.is_empty() || planned.is_empty() {
+                        untold(account, &planned, &terms);
+                        return if exhausted.is_empty() { Outcome::Granted } else { Outcome::Exhausted(exhausted) };
                     }
                 }
                 Err(StoreError::Throttled(cause)) => {
@@ -110,12 +114,12 @@ impl Limits {
                     return Outcome::Unavailable(cause);
                 }
                 Err(error @ (StoreError::Rejected(_) | StoreError::Malformed(_))) => {
-                    untold(account, &planned);
+                    untold(account, &planned, &terms);
                     return Outcome::Rejected(error.to_string());
                 }
             }
         }
-        untold(account, &planned);
+        untold(account, &planned, &terms);
         Outcome::Throttled(throttled)
     }
 
@@ -218,14 +222,21 @@ impl Limits {
     }
 
     /// A counter may be deleted when no window of any limit that may share it can still be the present one.
-    fn terms(&self, wants: &[Want], reason: Reason) -> Terms {
+    fn terms(&self, account: &Account, wants: &[Want], reason: Reason) -> Terms {
+        let now = self.clock.now();
         let longest = wants.iter().map(|want| want.longest).max().unwrap_or_default();
         let waiting = match reason {
             Reason::Lacking => Waiting::Request,
             Reason::Spent => Waiting::Nobody,
         };
-        let kept = if longest >= QUOTA_MIN { KEPT_QUOTA } else { KEPT };
-        Terms { expires_at: self.clock.now().plus(longest).plus(kept), waiting }
+        // What a caller cost is a month's figure, too.
+        let kept = if longest >= QUOTA_MIN || !account.is_chosen { KEPT_QUOTA } else { KEPT };
+        let expected = match reason {
+            Reason::Lacking => self.request_cost.load(Ordering::Relaxed),
+            Reason::Spent => 0,
+        };
+        let cost = (!account.is_chosen).then(|| Cost::at(now, account.bill(expected)));
+        Terms { cost, expires_at: now.plus(longest).plus(kept), waiting }
     }
 
     /// Lets figures of windows that are over go out beside the next request.
@@ -249,7 +260,8 @@ impl Limits {
 }
 
 /// What was certainly not written is still to be told.
-fn untold(account: &Account, planned: &[Planned]) {
+fn untold(account: &Account, planned: &[Planned], terms: &Terms) {
+    account.owe(terms.cost.as_ref().map_or(0, |cost| cost.nanodollars));
     let mut holdings = account.lock();
     for Planned { rule, ask, .. } in planned {
         holdings.entry(rule.key()).or_default().lease.not_taken(rule, ask);
