@@ -18,7 +18,7 @@ use runner::Runner;
 /// What `cargo xtask test` can be told.
 #[derive(Debug, Args)]
 pub(crate) struct TestArguments {
-    /// Leave out the templates' linters, which PyPI brings.
+    /// Leave out the templates' linters.
     #[arg(long)]
     no_template_lint: bool,
 }
@@ -81,7 +81,8 @@ async fn tests(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure
         let build = ["build", "--package", program];
         runner.step(&format!("build: {program}"), cargo_run(workspace, &build, &[])).await?;
     }
-    runner.step("providers of tokens", providers::install(workspace)).await?;
+    runner.step("what tests ask", providers::install(workspace)).await?;
+    runner.step("deployment: sam build", template::build(workspace)).await?;
     let doc_tests = ["test", "--workspace", "--all-features", "--doc", "--quiet"];
     runner.step("doc tests", cargo_run(workspace, &doc_tests, &[])).await?;
     let tests: &[&str] = match in_path("cargo-nextest") {

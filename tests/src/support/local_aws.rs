@@ -1,9 +1,15 @@
 //! AWS on this machine: ministack from PyPI, in a process of its own.
 
-use std::{net::TcpListener, path::Path, process::Stdio};
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use bytes::Bytes;
 use http::{Request, header};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -11,12 +17,23 @@ use tokio::{
 
 use super::client::send;
 
-/// CloudWatch and everything else that ministack knows, on a port of its own. Dropping it ends the process.
+/// CloudWatch and everything else that ministack knows, on a port of its own. Dropping it ends its processes.
 #[derive(Debug)]
 pub struct LocalAws {
     /// Where it listens.
     pub endpoint: String,
-    _process: Child,
+    process: Child,
+}
+
+impl Drop for LocalAws {
+    fn drop(&mut self) {
+        // Not reaped yet, so that its id cannot be another's.
+        let raw = self.process.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = raw.and_then(Pid::from_raw) {
+            // It fails only when all are gone already.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
 /// Why there is no AWS here.
@@ -47,15 +64,18 @@ impl LocalAws {
     ///
     /// [`LocalAwsError`] if it is not installed or ends at once.
     pub async fn start(port: u16) -> Result<Self, LocalAwsError> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let address = format!("127.0.0.1:{port}");
-        let mut process = Command::new(root.join("../.faregate/tools/ministack/bin/python"))
+        let mut process = Command::new(tool("ministack", "python"))
             .args(["-m", "hypercorn", "ministack.app:app", "-b", &address])
             .env("IOT_MTLS_ENABLED", "0")
             .env("GATEWAY_PORT", port.to_string())
+            // What functions find AWS under.
+            .env("AWS_ENDPOINT_URL", format!("http://{address}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            // With a group of its own, which goes as a whole: it starts workers, and they start functions.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(LocalAwsError::because)?;
@@ -70,7 +90,66 @@ impl LocalAws {
         }
         // It must not wait for somebody to read what it says.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { endpoint: format!("http://{address}"), _process: process })
+        Ok(Self { endpoint: format!("http://{address}"), process })
+    }
+
+    /// What the AWS CLI answers, told by a user.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalAwsError`] with what it said instead.
+    pub async fn cli(&self, arguments: &[&str]) -> Result<Value, LocalAwsError> {
+        let answer = self.run(&tool("awscli", "aws"), arguments).await?;
+        if answer.trim().is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&answer).map_err(|_| LocalAwsError(answer))
+    }
+
+    /// Has AWS SAM do something in the project's folder.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalAwsError`] with what it said.
+    pub async fn sam(&self, arguments: &[&str]) -> Result<String, LocalAwsError> {
+        self.run(&tool("sam", "sam"), arguments).await
+    }
+
+    async fn run(&self, program: &Path, arguments: &[&str]) -> Result<String, LocalAwsError> {
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(checkout())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            // Nobody's own settings.
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("AWS_PAGER", "")
+            .env("AWS_DEFAULT_OUTPUT", "json")
+            .env("SAM_CLI_TELEMETRY", "0")
+            .env("NO_PROXY", "127.0.0.1")
+            .output()
+            .await
+            .map_err(|error| LocalAwsError(format!("{}: {error}", program.display())))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            return Ok(text(&output.stdout));
+        }
+        let told = format!("{arguments:?}: {}{}", text(&output.stderr), text(&output.stdout));
+        Err(LocalAwsError(told))
+    }
+
+    /// The address that requests are sent to, whatever host they name.
+    ///
+    /// # Errors
+    ///
+    /// [`LocalAwsError`] if there is none.
+    pub fn address(&self) -> Result<std::net::SocketAddr, LocalAwsError> {
+        self.endpoint.trim_start_matches("http://").parse().map_err(LocalAwsError::because)
     }
 
     /// The sum of a metric of the gateway `faregate` in CloudWatch, over all time up to 2100.
@@ -102,8 +181,7 @@ impl LocalAws {
             .header(header::AUTHORIZATION, credential)
             .body(Bytes::from(form.finish()))
             .map_err(LocalAwsError::because)?;
-        let address = self.endpoint.trim_start_matches("http://").parse().map_err(LocalAwsError::because)?;
-        let answer = send(address, request).await.map_err(LocalAwsError::because)?;
+        let answer = send(self.address()?, request).await.map_err(LocalAwsError::because)?;
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         if !answer.status.is_success() {
             return Err(LocalAwsError(text));
@@ -111,4 +189,13 @@ impl LocalAws {
         let sums = text.split("<Sum>").skip(1).map(|rest| rest.split('<').next().unwrap_or_default().parse::<f64>());
         sums.sum::<Result<f64, _>>().map_err(|_| LocalAwsError(text))
     }
+}
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A program that `cargo xtask test` installs.
+fn tool(name: &str, program: &str) -> PathBuf {
+    checkout().join(".faregate/tools").join(name).join("bin").join(program)
 }

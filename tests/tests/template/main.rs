@@ -46,6 +46,15 @@ fn statements() -> BTreeSet<String> {
         let properties = resource.as_mapping_get("Properties").expect("properties");
         assert!(properties.as_mapping_get("ManagedPolicyArns").is_none(), "{role}: what AWS may change is not listed");
         for policy in properties.as_mapping_get("Policies").and_then(Yaml::as_vec).expect("policies") {
+            // `!If [condition, policy, nothing]`
+            let (condition, policy) = match policy {
+                Yaml::Tagged(_, node) => {
+                    let parts = node.as_vec().expect("three parts");
+                    (format!(" where {}", text(&parts[0])), &parts[1])
+                }
+                policy => (String::new(), policy),
+            };
+            let role = format!("{role}{condition}");
             let document = policy.as_mapping_get("PolicyDocument").expect("a document");
             for statement in document.as_mapping_get("Statement").and_then(Yaml::as_vec).expect("statements") {
                 let get = |name: &str| statement.as_mapping_get(name).map(text);
@@ -81,6 +90,12 @@ fn each_function_may_do_what_is_listed_here_and_nothing_else() {
          !Sub arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:faregate/*"
             .to_owned(),
         format!("GatewayRole PutMetrics: Allow cloudwatch:PutMetricData {metrics}"),
+        "GatewayRole where IsInVpc ManageInterfaces: Allow [ec2:CreateNetworkInterface, ec2:DescribeNetworkInterfaces, \
+         ec2:DescribeSubnets, ec2:DeleteNetworkInterface, ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses] on *"
+            .to_owned(),
+        "GatewayRole where IsInVpc NotByCode: Deny ec2:* on * if {ArnLike: {lambda:SourceFunctionArn: \
+         !Sub arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:*}}"
+            .to_owned(),
         "PublisherRole WriteLogs: Allow [logs:CreateLogStream, logs:PutLogEvents] on !GetAtt PublisherLogGroup.Arn"
             .to_owned(),
         "PublisherRole ReadConfig: Allow [dynamodb:GetItem, dynamodb:Query, dynamodb:Scan] on !GetAtt ConfigTable.Arn"

@@ -5,7 +5,7 @@ use std::fs;
 use crate::{
     failure::Failure,
     process::{command, in_path, run},
-    tools::{PythonTool, ensure_python_tool},
+    tools::{PythonTool, cargo_lambda, ensure_python_tool},
     workspace::Workspace,
 };
 
@@ -26,11 +26,13 @@ const CHECKOV: PythonTool = PythonTool { name: "checkov", program: "checkov" };
 
 /// Nothing that is for development only may be deployed (SECURITY.md 28).
 pub(super) fn no_development_switch(workspace: &Workspace) -> Result<(), Failure> {
-    let template = fs::read_to_string(workspace.root().join(TEMPLATE)).map_err(Failure::because(TEMPLATE))?;
-    match line_with_switch(&template) {
-        None => Ok(()),
-        Some(line) => Err(Failure::new(format!("{TEMPLATE}:{line}: a development switch ({SWITCH}…)"))),
+    for name in TEMPLATES {
+        let template = fs::read_to_string(workspace.root().join(name)).map_err(Failure::because(name))?;
+        if let Some(line) = line_with_switch(&template) {
+            return Err(Failure::new(format!("{name}:{line}: a development switch ({SWITCH}…)")));
+        }
     }
+    Ok(())
 }
 
 /// The function that CloudFront runs, with made-up requests.
@@ -52,6 +54,19 @@ pub(super) async fn sam(workspace: &Workspace) -> Result<(), Failure> {
         run(&mut validate, &format!("sam validate --lint --template-file {template}")).await?;
     }
     Ok(())
+}
+
+/// Where what is deployed lies once it is built; the test of the deployment looks there.
+const BUILT: &str = ".faregate/sam";
+
+/// Builds what `sam deploy` deploys, as the README says, for the processor of this machine.
+pub(super) async fn build(workspace: &Workspace) -> Result<(), Failure> {
+    let program = ensure_python_tool(SAM, workspace).await?;
+    let mut build = command(program, workspace);
+    build.args(["build", "--template-file", TEMPLATE, "--build-dir", BUILT]);
+    build.args(["--parameter-overrides", "Architecture=x86_64"]);
+    build.env("SAM_CLI_TELEMETRY", "0").env("PATH", cargo_lambda(workspace).await?.path());
+    run(&mut build, "sam build").await
 }
 
 /// A newer linter than the one inside SAM.
@@ -85,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_template_has_none() {
+    fn the_templates_have_none() {
         no_development_switch(&Workspace::of_this_checkout()).expect("no switch");
     }
 }

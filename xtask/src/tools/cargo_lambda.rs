@@ -49,7 +49,7 @@ impl CargoLambda {
     }
 
     /// PATH with its own folder first: the compiler that PyPI brings with it lies there.
-    fn path(&self) -> OsString {
+    pub(crate) fn path(&self) -> OsString {
         let others = std::env::var_os("PATH").unwrap_or_default();
         let folders = self.0.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&others));
         std::env::join_paths(folders).unwrap_or(others)

@@ -1,0 +1,186 @@
+//! A deployed stack and its user.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use faregate_core::api_key::KeyHash;
+use faregate_tests::{Answer, LocalAws, send};
+use http::{Request, header};
+use serde_json::{Value, json};
+use tokio::{io::copy_bidirectional, net::TcpListener, task::JoinHandle, time::timeout};
+
+/// What `cargo xtask test` had `sam build` make, seen from the checkout.
+const BUILT: &str = ".faregate/sam/template.yaml";
+const NAME: &str = "faregate-test";
+const REGION: &str = "us-east-1";
+
+/// The stream is asked once a second, the publisher starts, and the gateway looks once a second.
+const SERVES_WITHIN: Duration = Duration::from_secs(60);
+
+/// The key of the consumer `acme`.
+pub(crate) const KEY: &str = "a key of the consumer acme";
+
+/// The stack [`NAME`].
+pub(crate) struct Stack {
+    pub(crate) aws: LocalAws,
+    outputs: BTreeMap<String, String>,
+    /// How many requests the gateway answered.
+    pub(crate) answered: usize,
+}
+
+impl Stack {
+    /// `sam deploy` of what `sam build` made.
+    pub(crate) async fn deploy(aws: LocalAws, parameter: &str) -> Self {
+        let mut stack = Self { aws, outputs: BTreeMap::new(), answered: 0 };
+        stack.redeploy(parameter).await;
+        stack
+    }
+
+    /// The same with another parameter.
+    pub(crate) async fn redeploy(&mut self, parameter: &str) {
+        let deploy = ["deploy", "--template-file", BUILT, "--stack-name", NAME, "--region", REGION];
+        let more =
+            ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--parameter-overrides"];
+        let parameters = ["Architecture=x86_64", parameter];
+        self.aws
+            .sam(&[&deploy[..], &more, &parameters].concat())
+            .await
+            .expect("sam deploy (`cargo xtask test` builds)");
+        let described = self.aws.cli(&["cloudformation", "describe-stacks", "--stack-name", NAME]).await.expect("it");
+        let outputs = described["Stacks"][0]["Outputs"].as_array().expect("outputs");
+        let text = |output: &Value, name: &str| output[name].as_str().expect("a text").to_owned();
+        self.outputs = outputs.iter().map(|output| (text(output, "OutputKey"), text(output, "OutputValue"))).collect();
+    }
+
+    /// Lets the deployed gateway reach backends on this machine, which no template can, and CloudWatch under another port.
+    pub(crate) async fn allow_loopback(&self, cloudwatch_port: u16) {
+        let function = self.output("GatewayFunctionName");
+        let get = ["lambda", "get-function-configuration", "--function-name", function];
+        let mut environment = self.aws.cli(&get).await.expect("a configuration")["Environment"].clone();
+        environment["Variables"]["FAREGATE_ALLOW_LOOPBACK"] = json!("1");
+        environment["Variables"]["AWS_ENDPOINT_URL_CLOUDWATCH"] = json!(format!("http://127.0.0.1:{cloudwatch_port}"));
+        let environment = environment.to_string();
+        let update =
+            ["lambda", "update-function-configuration", "--function-name", function, "--environment", &environment];
+        self.aws.cli(&update).await.expect("an update");
+    }
+
+    /// A backend, a plan of five requests a day, a route for callers with a key and a plan, and a key.
+    pub(crate) async fn put_configuration(&self, backend: &str) {
+        let settings = json!({
+            "kind": {"S": "settings"}, "id": {"S": "gateway"},
+            "refresh_seconds": {"N": "1"},
+            "access_log": {"M": {"sample": {"N": "1"}}},
+            "metrics": {"M": {"flush_seconds": {"N": "1"}}},
+        });
+        let backend = json!({
+            "kind": {"S": "backend"}, "id": {"S": "orders"},
+            "targets": {"L": [{"M": {"url": {"S": backend}}}]},
+        });
+        let plan = json!({
+            "kind": {"S": "plan"}, "id": {"S": "small"},
+            "limits": {"L": [{"M": {"id": {"S": "daily"}, "limit": {"N": "5"}, "per": {"S": "day"}}}]},
+        });
+        let route = json!({
+            "kind": {"S": "route"}, "id": {"S": "orders"},
+            "match": {"L": [{"M": {"path": {"M": {"prefix": {"S": "/orders"}}}}}]},
+            "authenticate": {"S": "api_key"},
+            "limits": {"L": [{"S": "plan"}]},
+            "forward": {"M": {"backend": {"S": "orders"}}},
+        });
+        let key = json!({
+            "key_hash": {"S": KeyHash::of(KEY.as_bytes()).as_str()}, "consumer": {"S": "acme"}, "plan": {"S": "small"},
+        });
+        for item in [settings, backend, plan, route] {
+            self.put("ConfigTableName", &item).await;
+        }
+        self.put("KeysTableName", &key).await;
+    }
+
+    async fn put(&self, table: &str, item: &Value) {
+        let item = item.to_string();
+        let put = ["dynamodb", "put-item", "--table-name", self.output(table), "--item", &item];
+        self.aws.cli(&put).await.expect("an item");
+    }
+
+    /// Whether the table is there, with items in it.
+    pub(crate) async fn has_items(&self, table: &str) -> bool {
+        let scan = ["dynamodb", "scan", "--table-name", self.output(&format!("{table}TableName")), "--select", "COUNT"];
+        match self.aws.cli(&scan).await {
+            Ok(scanned) => scanned["Count"].as_u64().expect("a count") > 0,
+            Err(error) => {
+                assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
+                false
+            }
+        }
+    }
+
+    /// Status and body of a request to the function URL.
+    pub(crate) async fn get(&mut self, path: &str, key: Option<&str>) -> (u16, Value) {
+        let url = self.output("GatewayUrl");
+        let host = url.trim_start_matches("https://").trim_end_matches('/');
+        let mut request = Request::get(path).header(header::HOST, host);
+        if let Some(key) = key {
+            request = request.header("x-api-key", key);
+        }
+        let request = request.body(Bytes::new()).expect("a request");
+        let answer: Answer = send(self.aws.address().expect("an address"), request).await.expect("an answer");
+        self.answered += 1;
+        (answer.status.as_u16(), answer.json().unwrap_or_else(|_| panic!("{}", answer.text())))
+    }
+
+    /// Status and code of a request that is refused.
+    pub(crate) async fn refusal(&mut self, path: &str, key: Option<&str>) -> (u16, String) {
+        let (status, body) = self.get(path, key).await;
+        (status, body["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The same, again and again until there is a configuration that has an answer: the stream tells the publisher.
+    pub(crate) async fn get_once_it_serves(&mut self, path: &str, key: Option<&str>) -> (u16, Value) {
+        let serving = async {
+            loop {
+                let (status, body) = self.get(path, key).await;
+                if !(status == 503 || status == 404) {
+                    return (status, body);
+                }
+            }
+        };
+        timeout(SERVES_WITHIN, serving).await.expect("a configuration that serves")
+    }
+
+    /// Lines of the gateway's log group that are records.
+    pub(crate) async fn records(&self) -> Vec<Value> {
+        let filter = ["logs", "filter-log-events", "--log-group-name", self.output("GatewayLogGroupName")];
+        let events = self.aws.cli(&filter).await.expect("events");
+        let lines = events["events"].as_array().expect("events").iter().filter_map(|event| event["message"].as_str());
+        lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(|line: &Value| line["request_id"].is_string())
+            .collect()
+    }
+
+    /// `sam delete`.
+    pub(crate) async fn delete(&self) {
+        self.aws.sam(&["delete", "--stack-name", NAME, "--region", REGION, "--no-prompts"]).await.expect("sam delete");
+    }
+
+    fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).unwrap_or_else(|| panic!("no output {name}"))
+    }
+}
+
+/// Passes connections to this port on to AWS, from now on.
+pub(crate) async fn pass_on(port: u16, aws: &LocalAws) -> JoinHandle<()> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port");
+    let address = aws.address().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                if let Ok(mut server) = tokio::net::TcpStream::connect(address).await {
+                    // Either end may go at any time.
+                    let _ = copy_bidirectional(&mut client, &mut server).await;
+                }
+            });
+        }
+    })
+}
