@@ -160,6 +160,11 @@ impl Gateway {
         tokio::join!(self.limits.leave(), self.metrics.leave());
     }
 
+    /// Sends what telemetry has to send before the environment may freeze, once the answer has ended.
+    pub async fn flush(&self) {
+        self.ports.telemetry.flush().await;
+    }
+
     /// Answers one request. Never fails: what goes wrong is an answer, too.
     pub async fn handle(&self, incoming: Incoming) -> Handled {
         let mut side_work = SideWork::default();

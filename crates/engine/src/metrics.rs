@@ -18,6 +18,8 @@ use faregate_core::{
     time::Timestamp,
 };
 
+use futures_util::future::BoxFuture;
+
 use crate::{
     gateway::SideWork,
     meter::Meter,
@@ -246,5 +248,9 @@ impl Telemetry for Counting {
     fn metric(&self, metric: Metric, detail: &str) {
         self.metrics.count(metric);
         self.inner.metric(metric, detail);
+    }
+
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        self.inner.flush()
     }
 }

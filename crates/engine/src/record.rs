@@ -15,6 +15,12 @@ pub struct Record {
     pub request_id: String,
     /// The trace id of `traceparent`.
     pub trace_id: String,
+    /// The request's own place in its trace.
+    #[serde(skip)]
+    pub span: Span,
+    /// What took time, in order.
+    #[serde(skip)]
+    pub phases: Vec<Phase>,
     /// The method.
     pub method: String,
     /// The path, without the query.
@@ -80,6 +86,28 @@ pub struct Record {
     pub config_age: Duration,
     /// Whether this is the environment's first request.
     pub cold_start: bool,
+}
+
+/// A place in a trace (<https://www.w3.org/TR/trace-context/>).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The id that the backend gets as its parent's, in 16 hex digits; empty where nothing could be read of the request.
+    pub id: String,
+    /// The id that the client sent as its own.
+    pub parent_id: Option<String>,
+    /// Whether whoever began the trace wants it recorded.
+    pub is_sampled: bool,
+}
+
+/// A part of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// Which.
+    pub name: &'static str,
+    /// How long after the request came in it began.
+    pub after: Duration,
+    /// How long it took.
+    pub duration: Duration,
 }
 
 fn millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

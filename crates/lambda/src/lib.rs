@@ -8,6 +8,8 @@ pub mod emf;
 pub mod event;
 pub mod extension;
 pub mod host;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;

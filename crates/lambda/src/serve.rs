@@ -97,7 +97,9 @@ impl AnswerService {
         let left = || remaining.map(|time| time.saturating_sub(self.clock.monotonic().saturating_sub(started)));
         let posted = self.post_in_time(&invocation.context.request_id, source, response, left()).await;
         let limit = left().map_or(SideWork::LIMIT, |left| left.saturating_sub(SIDE_WORK_RESERVE).min(SideWork::LIMIT));
-        side_work.join(limit).await;
+        // Neither may keep the next invocation waiting.
+        let flushed = tokio::time::timeout(limit, self.gateway.flush());
+        let ((), _) = tokio::join!(side_work.join(limit), flushed);
         posted
     }
 

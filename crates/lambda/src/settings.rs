@@ -31,6 +31,8 @@ pub struct Settings {
     pub metrics_sink: Sink,
     /// `FAREGATE_LOG`: a filter as `warn,faregate_engine=debug`, default `warn`.
     pub log: String,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`, where traces go; only builds with the feature `otlp` send any.
+    pub otlp_endpoint: Option<String>,
     /// `FAREGATE_TARGET_HOSTS`: when set, the only hosts that anything is sent to.
     pub target_hosts: Option<Vec<String>>,
     /// `FAREGATE_ALLOW_LOOPBACK=1`: development only.
@@ -110,6 +112,7 @@ impl Settings {
             invoke_mode,
             metrics_sink,
             log: or("FAREGATE_LOG", "warn"),
+            otlp_endpoint: get("OTEL_EXPORTER_OTLP_ENDPOINT"),
             target_hosts: hosts.map(split),
             allow_loopback: switch("FAREGATE_ALLOW_LOOPBACK")?,
             allow_inline_secrets: switch("FAREGATE_ALLOW_INLINE_SECRETS")?,

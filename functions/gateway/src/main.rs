@@ -8,9 +8,11 @@ use faregate_aws::{
 use faregate_core::cost::Machine;
 use faregate_engine::{
     gateway::{Gateway, Ports},
-    ports::{Clock, MetricSinks},
+    ports::{Clock, MetricSinks, Random, Telemetry},
 };
 use faregate_http::{OutboundClient, OutboundSettings};
+#[cfg(feature = "otlp")]
+use faregate_lambda::otlp::OtlpTraces;
 use faregate_lambda::{
     emf::EmfSink,
     host::{OsRandom, SystemClock},
@@ -30,13 +32,25 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         runtime_api: settings.runtime_api,
         target_hosts: settings.target_hosts,
     };
+    let random: Arc<dyn Random> = Arc::new(OsRandom::default());
+    let telemetry: Arc<dyn Telemetry> = Arc::new(JsonLines::new(Arc::clone(&clock)));
+    #[cfg(feature = "otlp")]
+    let telemetry = match &settings.otlp_endpoint {
+        Some(endpoint) => {
+            // A collector runs beside the function, as an extension.
+            let outbound = OutboundSettings { allow_loopback: true, target_hosts: None, ..outbound.clone() };
+            let outbound = Arc::new(OutboundClient::new(outbound, Arc::clone(&clock))?);
+            Arc::new(OtlpTraces::new(telemetry, outbound, Arc::clone(&random), endpoint, &settings.gateway)?)
+        }
+        None => telemetry,
+    };
     let gateway = Gateway::new(Ports {
         snapshots: Arc::new(DynamoConfigStore::new(&aws, settings.config_table)),
         keys: Arc::new(DynamoKeyStore::new(&aws, settings.keys_table)),
         counters: Arc::new(DynamoCounters::new(&aws, settings.usage_table, Arc::clone(&clock))),
         secrets: Arc::new(SsmSecrets::new(&aws, Arc::clone(&clock), settings.allow_inline_secrets)),
         outbound: Arc::new(OutboundClient::new(outbound, Arc::clone(&clock))?),
-        telemetry: Arc::new(JsonLines::new(Arc::clone(&clock))),
+        telemetry,
         sinks: MetricSinks {
             cloudwatch: Arc::new(CloudWatchSink::new(&aws, &settings.gateway)),
             emf: Arc::new(EmfSink::new(&settings.gateway)),
@@ -48,7 +62,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
             streams: settings.invoke_mode == InvokeMode::Stream,
         },
         clock: Arc::clone(&clock),
-        random: Arc::new(OsRandom::default()),
+        random,
     });
     serve(gateway, clock, settings.invoke_mode).await
 }

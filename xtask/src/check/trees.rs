@@ -33,8 +33,8 @@ const NEVER_DEPLOYED: &[&str] = &[
 
 const WALLS: &[Wall] = &[
     Wall { package: "gateway", features: &[], forbidden: NEVER_DEPLOYED },
-    // The gateway loads what has been checked; it carries no checker.
-    Wall { package: "gateway", features: &[], forbidden: &["jsonschema", "schemars"] },
+    // The gateway loads what has been checked; it carries no checker, and traces by OTLP only where that is asked for.
+    Wall { package: "gateway", features: &[], forbidden: &["jsonschema", "schemars", "opentelemetry"] },
     Wall { package: "publisher", features: &[], forbidden: NEVER_DEPLOYED },
     Wall {
         package: "faregate-core",

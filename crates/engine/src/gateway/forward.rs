@@ -13,7 +13,7 @@ use faregate_core::{
 };
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 
-use super::{Ports, RESERVE, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace};
+use super::{Ports, RESERVE, edge::Client, limit::Admission, recorder::Recorder, route::Matched};
 use crate::{
     body::Body,
     ports::{OutboundError, OutboundLimits, OutboundRequest},
@@ -60,9 +60,8 @@ impl Forward<'_> {
             headers: self.headers(&request, admission, choice, target, recorder),
             body: request.content,
         };
-        let before = recorder.elapsed();
-        let answered = self.ports.outbound.send(outbound).await;
-        recorder.record.backend_duration = recorder.elapsed().saturating_sub(before);
+        let (answered, duration) = recorder.phase("forward", self.ports.outbound.send(outbound)).await;
+        recorder.record.backend_duration = duration;
         let mut response = answered.map_err(|error| problem_of(&error))?;
         strip_backend_headers(response.headers_mut());
         self.policy.response_headers.apply(response.headers_mut());
@@ -94,7 +93,7 @@ impl Forward<'_> {
         request.matched.route.authenticate.hide_headers(&mut headers);
         head::add_forwarding(&mut headers, request.client, &recorder.record.request_id);
         head::add_identity(&mut headers, admission.clearance().caller(), admission.plan());
-        recorder.record.trace_id = trace::continue_trace(&mut headers, &*self.ports.random);
+        recorder.trace.write(&mut headers);
         let host = match &self.policy.host {
             HostPolicy::Target => Some(target.authority.clone()),
             HostPolicy::Preserve => HeaderValue::from_str(&request.client.authority).ok(),

@@ -26,12 +26,13 @@ use super::{
     limit::Bill,
     problems,
     snapshots::Loaded,
+    trace::Trace,
 };
 use crate::{
     body::{Body, BodyError},
     meter::{Meter, Reading},
     ports::{Clock, Random, Telemetry},
-    record::Record,
+    record::{Phase, Record},
 };
 
 /// What a line has beside its texts, about: names, numbers and punctuation.
@@ -63,6 +64,7 @@ impl Observer {
 /// An open record; dropping it closes it.
 pub(super) struct Recorder {
     pub(super) record: Record,
+    pub(super) trace: Trace,
     observer: Arc<Observer>,
     /// The snapshot that decides, once there is one.
     loaded: Option<Arc<Loaded>>,
@@ -75,7 +77,7 @@ impl Recorder {
     pub(super) fn open(observer: Arc<Observer>, cold_start: bool) -> Self {
         let record = Record { timestamp: observer.clock.now(), cold_start, ..Record::default() };
         let started = observer.clock.monotonic();
-        Self { record, observer, loaded: None, bill: Bill::default(), started }
+        Self { record, trace: Trace::default(), observer, loaded: None, bill: Bill::default(), started }
     }
 
     /// Notes what was asked.
@@ -85,6 +87,9 @@ impl Recorder {
         dressing: &mut Dressing,
     ) -> Result<Request<Bytes>, Problem> {
         let request = request?;
+        self.trace = Trace::of(request.headers(), &*self.observer.random);
+        self.record.trace_id.clone_from(&self.trace.id);
+        self.record.span = self.trace.span.clone();
         self.record.method = request.method().to_string();
         self.record.path = request.uri().path().to_owned();
         dressing.request(request.headers());
@@ -111,18 +116,25 @@ impl Recorder {
 
     /// Notes how long proving the caller takes.
     pub(super) async fn authenticated<T>(&mut self, check: impl Future<Output = T>) -> T {
-        let before = self.elapsed();
-        let checked = check.await;
-        self.record.auth_duration = self.elapsed().saturating_sub(before);
+        let (checked, duration) = self.phase("authenticate", check).await;
+        self.record.auth_duration = duration;
         checked
     }
 
     /// Notes how long taking permits takes.
     pub(super) async fn limited<T>(&mut self, admit: impl Future<Output = T>) -> T {
-        let before = self.elapsed();
-        let admitted = admit.await;
-        self.record.limit_duration = self.elapsed().saturating_sub(before);
+        let (admitted, duration) = self.phase("limit", admit).await;
+        self.record.limit_duration = duration;
         admitted
+    }
+
+    /// Notes that a phase took time, and how much.
+    pub(super) async fn phase<T>(&mut self, name: &'static str, work: impl Future<Output = T>) -> (T, Duration) {
+        let after = self.elapsed();
+        let done = work.await;
+        let duration = self.elapsed().saturating_sub(after);
+        self.record.phases.push(Phase { name, after, duration });
+        (done, duration)
     }
 
     /// Notes who is to be told what the request cost.

@@ -1,5 +1,9 @@
 //! What leaves for the operator.
 
+use std::future::ready;
+
+use futures_util::future::BoxFuture;
+
 use crate::record::Record;
 
 /// Takes records and metrics. Must not block and must not fail: telemetry never costs a request.
@@ -8,6 +12,10 @@ pub trait Telemetry: Send + Sync {
     fn record(&self, record: &Record);
     /// Counts something that an operator should know; `detail` says which and why, without secrets.
     fn metric(&self, metric: Metric, detail: &str);
+    /// Sends what has to leave before the environment may freeze; what is cut short is lost.
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
 }
 
 /// The metrics that are not derived from records.
