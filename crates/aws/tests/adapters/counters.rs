@@ -15,7 +15,7 @@ use faregate_testing::{
 use crate::support::{USAGE_TABLE, aws, dynamodb};
 
 /// Fifty writers at once may wait for each other.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn fake() -> Subject<dyn Counters> {
     Subject::new(Box::new(FakeCounters::default()), ())

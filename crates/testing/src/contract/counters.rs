@@ -9,13 +9,14 @@ use futures_util::future::join_all;
 
 /// Makes a test of each promise of [`Counters`].
 ///
-/// The argument is an async function that yields a [`Subject`](super::Subject) of `dyn Counters`.
+/// The argument is an async function that yields a [`Subject`](super::Subject) of `dyn Counters`; with
+/// `on` and the type of a server it gets that and a check's name, and there is one function `all` for all promises.
 #[macro_export]
 macro_rules! counters_contract {
-    ($start:path) => {
+    ($start:path $(, on $server:ty)?) => {
         $crate::contract_tests!(
             counters,
-            $start,
+            $start $(, on $server)?;
             a_bucket_gives_what_comes_back_and_no_more,
             a_limit_whose_unit_changes_counts_anew,
             a_mixed_take_resets_some_and_adds_to_others,
