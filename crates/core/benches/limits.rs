@@ -9,7 +9,7 @@
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use faregate_core::{
-    limit::{Ask, Counter, Lease, Mode, Obstacle, Rule, Window},
+    limit::{Ask, Counter, Lease, Mode, Obstacle, Rule, Sizing, Window},
     time::Timestamp,
 };
 
@@ -235,7 +235,8 @@ impl Fleet<'_> {
     fn acquire(&mut self, number: usize, now: f64, needed: u64) -> f64 {
         let random = self.random.part();
         let service = Duration::from_secs_f64(SERVICE);
-        let take = self.environments[number].lease.take(&self.rule, needed, at(now), service, random);
+        let sizing = Sizing { service, random, ..Sizing::default() };
+        let take = self.environments[number].lease.take(&self.rule, needed, at(now), sizing);
         let Some(mut ask) = take else { return 0.0 };
         if let (Way::Fixed(block), Ask::Take(take)) = (self.case.way, &mut ask) {
             take.block = block;
@@ -284,7 +285,7 @@ impl Fleet<'_> {
             return (false, waited);
         }
         let index = self.rule.window.index(at(now));
-        let take = Lease::default().take(&self.rule, 1, at(now), Duration::ZERO, 0.0);
+        let take = Lease::default().take(&self.rule, 1, at(now), Sizing::default());
         let Some(Ask::Take(mut take)) = take else { return (false, 0.0) };
         take.block = 1;
         take.resets = take.obstacle(&self.store.counter) == Some(Obstacle::OlderWindow);

@@ -13,7 +13,7 @@ mod window;
 
 pub use bucket::{Draw, Shape};
 pub use counter::{Ask, Counter, Obstacle, Return, RollUp, Slot, SlotName, Take};
-pub use lease::Lease;
+pub use lease::{Lease, Sizing};
 pub use rule::{Mode, Rule};
 pub use window::Window;
 

@@ -80,6 +80,9 @@ pub struct Record {
     pub config_age: Duration,
     /// Whether this is the environment's first request.
     pub cold_start: bool,
+    /// By how much the clock is certainly wrong, if by more than a second.
+    #[serde(skip)]
+    pub clock_skew: Duration,
 }
 
 fn millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

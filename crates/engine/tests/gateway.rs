@@ -12,6 +12,7 @@ mod gateway {
     mod metrics;
     mod order;
     mod records;
+    mod skew;
     mod snapshots;
     mod tokens;
 }

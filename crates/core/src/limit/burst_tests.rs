@@ -9,11 +9,11 @@ use proptest::{
     test_runner::TestRunner,
 };
 
-use super::{Ask, Counter, Lease, Mode, Rule, Window};
+use super::{Ask, Counter, Lease, Mode, Rule, Sizing, Window};
 use crate::time::Timestamp;
 
 const ENVIRONMENTS: usize = 4;
-const SERVICE: Duration = Duration::from_millis(5);
+const SIZING: Sizing = Sizing { service: Duration::from_millis(5), random: 0.5, is_clock_wrong: false };
 
 /// What happens in one step of a history.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ impl World {
         lease.request(now);
         let credit = lease.credit(&self.rule, now);
         if credit < permits && lease.denied(&self.rule, now).is_none() {
-            let mut ask = lease.take(&self.rule, permits - credit, now, SERVICE, 0.5).expect("a draw");
+            let mut ask = lease.take(&self.rule, permits - credit, now, SIZING).expect("a draw");
             for _ in 0..3 {
                 match self.write(&ask, fate) {
                     Some(Some(full_at)) => {
@@ -218,7 +218,7 @@ fn a_busy_key_draws_for_as_long_as_a_lease_lives_and_gets_its_rate() {
     for _ in 0..1000 {
         lease.request(now);
         if lease.credit(&rule, now) == 0 && lease.denied(&rule, now).is_none() {
-            let mut ask = lease.take(&rule, 1, now, SERVICE, 0.5).expect("a draw");
+            let mut ask = lease.take(&rule, 1, now, SIZING).expect("a draw");
             writes += 1;
             match counter.take(std::slice::from_ref(&ask)) {
                 Some(numbers) => lease.taken(&rule, &ask, numbers[0], now),

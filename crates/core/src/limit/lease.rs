@@ -22,15 +22,26 @@ pub struct Lease {
     approximate: Approximate,
 }
 
+/// What a take is sized by, beside what the lease itself has seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sizing {
+    /// How long a request takes here.
+    pub service: Duration,
+    /// Uniform in 0..1.
+    pub random: f64,
+    /// Whether this environment's clock is known to be wrong: of short windows nothing is held then beyond what is needed.
+    pub is_clock_wrong: bool,
+}
+
 /// What sizing needs to know.
 #[derive(Clone, Copy)]
 struct Moment<'a> {
     now: Timestamp,
     pace: &'a Pace,
-    /// How long a request takes here.
     service: Duration,
-    /// Uniform in 0..1.
     random: f64,
+    /// Whether more may be taken than is needed.
+    may_hold: bool,
 }
 
 impl Lease {
@@ -128,9 +139,11 @@ impl Lease {
     }
 
     /// What to ask for, so that at least `needed` more permits come if the counter has them; `None` where none is needed
-    /// and the key is not worth any. `service` is how long a request takes here, `random` uniform in 0..1.
-    pub fn take(&mut self, rule: &Rule, needed: u64, now: Timestamp, service: Duration, random: f64) -> Option<Ask> {
-        let moment = Moment { now, pace: &self.pace, service, random };
+    /// and the key is not worth any.
+    pub fn take(&mut self, rule: &Rule, needed: u64, now: Timestamp, sizing: Sizing) -> Option<Ask> {
+        let Sizing { service, random, is_clock_wrong } = sizing;
+        let may_hold = !(is_clock_wrong && rule.window.is_short());
+        let moment = Moment { now, pace: &self.pace, service, random, may_hold };
         match rule.mode {
             Mode::Exact => self.exact.take(rule, needed, moment).map(Ask::Take),
             Mode::Burst { .. } => self.burst.draw(rule, needed, moment).map(Ask::Draw),

@@ -9,7 +9,7 @@ use proptest::{
     test_runner::TestRunner,
 };
 
-use super::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Take, Window};
+use super::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Sizing, Take, Window};
 use crate::time::{Timestamp, days_since_1970};
 
 /// Seconds since 1970 of `2026-11-24T04:00:00`.
@@ -67,7 +67,7 @@ enum Mutation {
 
 /// A take of a window's permits.
 fn take_of(lease: &mut Lease, rule: &Rule, needed: u64, now: Timestamp, random: f64) -> Take {
-    match lease.take(rule, needed, now, SERVICE, random) {
+    match lease.take(rule, needed, now, Sizing { service: SERVICE, random, ..Sizing::default() }) {
         Some(Ask::Take(take)) => take,
         other => panic!("no take: {other:?}"),
     }
@@ -371,4 +371,38 @@ fn a_lower_number_holds_for_what_is_held_and_a_higher_one_for_what_was_denied() 
     lease.refused(&rule(10), &ask(&take), Obstacle::Exhausted, now, 1.0);
     assert!(lease.denied(&rule(10), now).is_some() && lease.denied(&rule(5), now).is_some());
     assert!(lease.denied(&rule(11), now).is_none());
+}
+
+#[test]
+fn of_short_windows_a_wrong_clock_holds_nothing_that_no_request_waits_for() {
+    let burst = Mode::Burst { burst: None, request_max: 1 };
+    for (window, mode, holds) in [
+        (Window::Second, burst, false),
+        (Window::Second, Mode::Exact, false),
+        (Window::Minute, Mode::Exact, false),
+        (Window::Hour, Mode::Exact, true),
+        (Window::Day, Mode::Exact, true),
+    ] {
+        let rule = Rule { id: "x".into(), limit: 1_000_000, window, mode };
+        let now = Timestamp::from_seconds(1_795_526_000);
+        let (mut counter, mut lease) = (Counter::default(), Lease::default());
+        let sizing = |is_clock_wrong| Sizing { service: SERVICE, random: 0.0, is_clock_wrong };
+        for millis in [0, 20, 40] {
+            let now = now.plus(Duration::from_millis(millis));
+            lease.request(now);
+            let mut ask = lease.take(&rule, 1, now, sizing(false)).expect("an ask");
+            ask.meet(&counter);
+            let number = counter.take(std::slice::from_ref(&ask)).expect("granted")[0];
+            lease.taken(&rule, &ask, number, now);
+        }
+        let now = now.plus(Duration::from_millis(60));
+        let block = |ask: Option<Ask>| match ask {
+            Some(Ask::Take(take)) => take.block,
+            Some(Ask::Draw(draw)) => draw.block,
+            None => 0,
+        };
+        assert!(block(lease.clone().take(&rule, 1, now, sizing(false))) > 1, "{rule:?}");
+        assert_eq!(block(lease.clone().take(&rule, 1, now, sizing(true))) > 1, holds, "{rule:?}");
+        assert_eq!(lease.take(&rule, 0, now, sizing(true)).is_some(), holds, "{rule:?}");
+    }
 }

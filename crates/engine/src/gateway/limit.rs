@@ -6,6 +6,7 @@
 mod accounts;
 mod acquire;
 mod answer;
+mod clock_watch;
 mod scope;
 mod wants;
 
@@ -29,6 +30,7 @@ use tokio::time::timeout;
 use self::{
     accounts::Accounts,
     acquire::{KEPT_QUOTA, Outcome, Reason},
+    clock_watch::ClockWatch,
     wants::Want,
 };
 use super::{Ports, SideWork, authorise::Clearance, dressing::Dressing, edge::Client};
@@ -72,6 +74,7 @@ pub(super) struct Limits {
     random: Arc<dyn Random>,
     meter: Arc<Meter>,
     accounts: Accounts,
+    clock_watch: ClockWatch,
     /// Mean time of a request in microseconds: one environment asks for no more than it can serve.
     service_micros: AtomicU64,
     /// Figures of windows that are over, to be written beside a request.
@@ -97,6 +100,7 @@ impl Limits {
             random: Arc::clone(&ports.random),
             meter: Arc::clone(meter),
             accounts: Accounts::default(),
+            clock_watch: ClockWatch::new(ports),
             service_micros: AtomicU64::new(0),
             rolled: Mutex::default(),
         }
@@ -195,6 +199,11 @@ impl Limits {
         let mean = self.service_micros.load(Ordering::Relaxed);
         let next = if mean == 0 { micros } else { mean - mean / SERVICE_WEIGHT + micros / SERVICE_WEIGHT };
         self.service_micros.store(next, Ordering::Relaxed);
+    }
+
+    /// By how much the clock is certainly wrong; zero where that is a second at most.
+    pub(super) fn clock_skew(&self) -> Duration {
+        self.clock_watch.skew()
     }
 
     /// Gives back what keys hold that have fallen silent.

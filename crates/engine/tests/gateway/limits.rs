@@ -443,6 +443,10 @@ impl Counters for Away {
     async fn read(&self, _: &str, _: &[SlotName]) -> Result<Counter, StoreError> {
         Ok(Counter::default())
     }
+
+    fn skew_millis(&self) -> i64 {
+        0
+    }
 }
 
 #[tokio::test(start_paused = true)]

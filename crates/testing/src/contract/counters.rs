@@ -1,7 +1,7 @@
 //! `Counters`.
 
 use faregate_core::{
-    limit::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Slot, SlotName, Take, Window},
+    limit::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Sizing, Slot, SlotName, Take, Window},
     time::Timestamp,
 };
 use faregate_engine::ports::{Counters, StoreError, Taken, Terms, Waiting};
@@ -74,8 +74,7 @@ pub async fn a_bucket_gives_what_comes_back_and_no_more(store: &dyn Counters) {
     let mode = Mode::Burst { burst: None, request_max: 1 };
     let rule = Rule { id: "fast".into(), limit: 10, window: Window::Second, mode };
     let at = |millis: u64| Timestamp::from_millis(1_795_526_000_000 + millis);
-    let draw =
-        |permits, now| Lease::default().take(&rule, permits, now, std::time::Duration::ZERO, 0.0).expect("a draw");
+    let draw = |permits, now| Lease::default().take(&rule, permits, now, Sizing::default()).expect("a draw");
     let take = async |ask: &Ask| {
         let quota = Ask::Take(day(20_000, 1));
         store.take("plan|c#acme", &[ask.clone(), quota], TERMS).await.expect("an answer")

@@ -136,7 +136,10 @@ impl Exact {
 
     /// How many permits to ask for.
     fn block(&self, rule: &Rule, needed: u64, moment: Moment<'_>) -> u64 {
-        let Moment { now, pace, service, random } = moment;
+        let Moment { now, pace, service, random, may_hold } = moment;
+        if !may_hold {
+            return needed;
+        }
         let index = rule.window.index(now);
         let held = self.held.as_ref().filter(|held| held.index == index);
         let own = pace.rate(now, service);

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use faregate_core::limit::{Ask, Counter, Obstacle, Return, RollUp, Rule, SlotName, Take};
+use faregate_core::limit::{Ask, Counter, Obstacle, Return, RollUp, Rule, Sizing, SlotName, Take};
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
@@ -191,6 +191,7 @@ impl Limits {
     fn plan(&self, account: &Account, wants: &[Want], reason: Reason) -> Vec<Planned> {
         let now = self.clock.now();
         let service = Duration::from_micros(self.service_micros.load(Ordering::Relaxed));
+        let is_clock_wrong = self.clock_watch.is_wrong();
         let mut holdings = account.lock();
         let plan = |(number, want): (usize, &Want)| {
             let rule = &want.rule;
@@ -201,7 +202,8 @@ impl Limits {
                 return None;
             }
             let needed = if is_needed { lacks } else { 0 };
-            let ask = lease.take(rule, needed, now, service, self.random_part())?;
+            let sizing = Sizing { service, random: self.random_part(), is_clock_wrong };
+            let ask = lease.take(rule, needed, now, sizing)?;
             Some(Planned { number, rule: rule.clone(), ask, over: None, is_needed })
         };
         let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
