@@ -198,11 +198,12 @@ impl Fleet<'_> {
         if now - self.environments[number].born < age {
             return;
         }
-        if self.random.is_one_of(told)
-            && let Some(back) = self.environments[number].lease.give_back(&self.rule, at(now), true)
-            && !self.store.throttles(now)
-        {
-            self.store.counter.give_back(&back);
+        if self.random.is_one_of(told) {
+            for back in self.environments[number].lease.give_back(&self.rule, at(now), true) {
+                if !self.store.throttles(now) {
+                    self.store.counter.give_back(&back);
+                }
+            }
         }
         self.environments[number] = Environment { born: now, ..Environment::default() };
     }

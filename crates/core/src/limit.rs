@@ -18,6 +18,8 @@ pub use rule::{Mode, Rule};
 pub use window::Window;
 
 #[cfg(test)]
+mod ahead_tests;
+#[cfg(test)]
 mod burst_tests;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 mod gateway {
     pub(crate) mod support;
 
+    mod ahead;
     mod answers;
     mod credentials;
     mod edge;

@@ -124,6 +124,7 @@ impl Limits {
         dressing.limits(answer::headers(&wants, self.clock.now()));
         taken?;
         self.renew_beside(&wants, side_work);
+        self.lease_ahead_beside(&wants, side_work);
         self.give_back_beside(side_work);
         self.roll_up_beside(side_work);
         Ok(Admission { clearance, plan })

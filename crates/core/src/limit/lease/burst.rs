@@ -67,13 +67,13 @@ impl Burst {
     }
 
     /// Permits for as long as a lease lives, at this key's own pace.
-    pub(super) fn draw(&mut self, rule: &Rule, needed: u64, moment: Moment<'_>) -> Option<Draw> {
-        let Moment { now, pace, service, random, may_hold } = moment;
+    pub(super) fn draw(&mut self, rule: &Rule, needed: u64, moment: Moment) -> Option<Draw> {
+        let Moment { now, rate, random, may_hold } = moment;
         let shape = Shape::of(rule)?;
         // What would not be spent in time is lost: only where there is plenty, more is asked for than will be needed.
         let available = shape.available(self.full_at, now);
         let plenty = 1.0 + available as f64 / shape.central().max(1) as f64;
-        let used = pace.rate(now, service) * shape.life().as_secs_f64() * plenty;
+        let used = rate * shape.life().as_secs_f64() * plenty;
         let wanted = if may_hold { (used + random).floor() as u64 } else { 0 };
         let block = wanted.min(available).max(needed);
         // What one request takes is no more than the bucket ever has: the document was checked for that.
