@@ -45,6 +45,8 @@ enum Mutation {
     AssumeGranted,
     /// A bucket that is not full is filled by the next draw.
     Refilled,
+    /// A bucket that has long been full goes on from when it became so.
+    NeverFull,
 }
 
 struct World {
@@ -130,6 +132,13 @@ impl World {
         {
             self.counter.buckets.clear();
         }
+        if let (Ask::Draw(draw), Mutation::NeverFull) = (ask, self.mutation)
+            && let Some(full_at) = self.counter.buckets.get_mut(&draw.bucket)
+            && *full_at <= draw.floor_micros()
+        {
+            *full_at += draw.cost_micros();
+            return (fate != Fate::AnswerLost).then_some(Some(*full_at));
+        }
         let first = self.counter.take(std::slice::from_ref(ask));
         if fate == Fate::Twice {
             self.counter.take(std::slice::from_ref(ask));
@@ -197,7 +206,7 @@ proptest! {
 
 #[test]
 fn every_broken_rule_is_noticed() {
-    for mutation in [Mutation::EndlessLease, Mutation::AssumeGranted, Mutation::Refilled] {
+    for mutation in [Mutation::EndlessLease, Mutation::AssumeGranted, Mutation::Refilled, Mutation::NeverFull] {
         let mut runner = TestRunner::deterministic();
         let is_noticed = (0..4000).any(|_| {
             let (steps, rule) = (steps(), rules()).new_tree(&mut runner).expect("a history").current();

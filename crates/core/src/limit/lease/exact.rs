@@ -191,7 +191,10 @@ impl Exact {
         let wanted = match known {
             Some(known) if own > 0.0 => {
                 let all = known.fleet.rate(known.granted, now.since(rule.window.start(known.index)));
-                let left = rule.limit.saturating_sub(granted) as f64;
+                // The others went on since this environment last wrote, or since the window began.
+                let since = held.map_or(rule.window.start(index), |held| held.fleet.wrote_at());
+                let by_now = granted.saturating_add((all * now.since(since).as_secs_f64()) as u64);
+                let left = rule.limit.saturating_sub(by_now) as f64;
                 let exhausted_in = if all > 0.0 { left / all } else { f64::INFINITY };
                 let ends_in = rule.window.end(index).since(now).as_secs_f64();
                 let seconds = BLOCK_SECONDS.max(BLOCK_PERMITS / own).min(exhausted_in / 2.0).min(ends_in);
@@ -200,6 +203,10 @@ impl Exact {
             }
             _ => 0.0,
         };
+        if needed == 0 && wanted < 1.0 {
+            // The limit will be reached before this key comes again: a permit that waits for it here may be lost.
+            return 0;
+        }
         // Rounded up as often as its fraction says, so that the mean is right.
         let rounded = (wanted + random).floor().max(0.0) as u64;
         // More than is left would grant nothing, and would count when the limit is raised.
