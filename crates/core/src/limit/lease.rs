@@ -121,6 +121,12 @@ impl Lease {
         }
     }
 
+    /// Whether all that is known of a window that is counted alone is one permit, spent here.
+    #[must_use]
+    pub fn is_fresh(&self, rule: &Rule, now: Timestamp) -> bool {
+        rule.mode == Mode::Approximate && self.approximate.is_fresh(rule.window.index(now))
+    }
+
     /// Whether the counter said in this window that nothing is left, even if that no longer counts, of a limit with at
     /// least this number.
     #[must_use]
