@@ -21,6 +21,9 @@ pub(crate) struct TestArguments {
     /// Leave out the templates' linters.
     #[arg(long)]
     no_template_lint: bool,
+    /// Do not install AWS's DynamoDB Local, whose licence is for those who have an AWS account; what needs it is left out.
+    #[arg(long)]
+    no_dynamodb_local: bool,
 }
 
 /// The programs that tests start; built one by one, so that none gets the features of another.
@@ -45,7 +48,7 @@ pub(crate) async fn run(arguments: &TestArguments, workspace: &Workspace) -> Res
         runner.step("template: cfn-lint", template::cfn_lint(workspace)).await?;
         runner.step("template: checkov", template::checkov(workspace)).await?;
     }
-    tests(&mut runner, workspace).await?;
+    tests(arguments, &mut runner, workspace).await?;
     println!("\n{}", runner.summary());
     Ok(())
 }
@@ -76,12 +79,17 @@ async fn walls(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure
     runner.optional("advisories", advisories::advisories(workspace)).await
 }
 
-async fn tests(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure> {
+async fn tests(arguments: &TestArguments, runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure> {
     for program in PROGRAMS {
         let build = ["build", "--package", program];
         runner.step(&format!("build: {program}"), cargo_run(workspace, &build, &[])).await?;
     }
     runner.step("what tests ask", providers::install(workspace)).await?;
+    if arguments.no_dynamodb_local {
+        println!("\n── left out, as asked: DynamoDB Local");
+    } else {
+        runner.optional("DynamoDB Local", providers::install_dynamodb_local(workspace)).await?;
+    }
     runner.step("deployment: sam build", template::build(workspace)).await?;
     let doc_tests = ["test", "--workspace", "--all-features", "--doc", "--quiet"];
     runner.step("doc tests", cargo_run(workspace, &doc_tests, &[])).await?;

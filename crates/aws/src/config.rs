@@ -1,5 +1,6 @@
 //! How the SDK is set up: for a function, for an operator, for a stack on this machine.
 
+mod dates;
 mod http_client;
 
 use std::{sync::Arc, time::Duration};
@@ -9,6 +10,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use faregate_engine::ports::Clock;
 
+pub(crate) use dates::Dates;
 use http_client::FunctionHttpClient;
 
 /// How often a call is tried in all.
@@ -45,6 +47,7 @@ impl Patience {
 #[derive(Clone, Debug)]
 pub struct AwsConfig {
     sdk: SdkConfig,
+    dates: Arc<Dates>,
 }
 
 impl AwsConfig {
@@ -52,8 +55,9 @@ impl AwsConfig {
     ///
     /// Region, credentials and endpoints are what the environment says, or a profile without SSO.
     pub async fn for_function(clock: Arc<dyn Clock>, patience: Patience) -> Self {
-        let client = SharedHttpClient::new(FunctionHttpClient::new(clock));
-        Self { sdk: loader(patience).http_client(client).load().await }
+        let dates = Arc::default();
+        let client = SharedHttpClient::new(FunctionHttpClient::new(clock, Arc::clone(&dates)));
+        Self { sdk: loader(patience).http_client(client).load().await, dates }
     }
 
     /// For the command line: profiles with SSO and credential processes, the system's own authorities, the
@@ -70,23 +74,29 @@ impl AwsConfig {
         if let Some(region) = region {
             loader = loader.region(Region::new(region));
         }
-        Self { sdk: loader.load().await }
+        Self { sdk: loader.load().await, dates: Arc::default() }
     }
 
     /// For a stack on this machine, which checks no signature: made-up credentials, nothing from the
     /// environment decides where it goes.
     pub async fn for_local_stack(endpoint_url: &str, clock: Arc<dyn Clock>, patience: Patience) -> Self {
-        let client = SharedHttpClient::new(FunctionHttpClient::new(clock));
+        let dates = Arc::default();
+        let client = SharedHttpClient::new(FunctionHttpClient::new(clock, Arc::clone(&dates)));
         let loader = loader(patience)
             .http_client(client)
             .endpoint_url(endpoint_url)
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local stack"));
-        Self { sdk: loader.load().await }
+        Self { sdk: loader.load().await, dates }
     }
 
     pub(crate) fn sdk(&self) -> &SdkConfig {
         &self.sdk
+    }
+
+    /// How far the clock is off, as the answers to all calls of the process show.
+    pub(crate) fn dates(&self) -> &Arc<Dates> {
+        &self.dates
     }
 }
 

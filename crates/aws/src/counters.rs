@@ -41,6 +41,7 @@ use self::expression::{Expression, give_back, take};
 use crate::{
     AwsConfig,
     attributes::{Item, number as number_of, text},
+    config::Dates,
     errors::store_error,
 };
 
@@ -60,6 +61,7 @@ pub struct DynamoCounters {
     client: Client,
     table: String,
     clock: Arc<dyn Clock>,
+    dates: Arc<Dates>,
     call_limit: Duration,
     waited_for_limit: Duration,
     /// When the store was last heard, in milliseconds of wall time.
@@ -77,6 +79,7 @@ impl DynamoCounters {
             client: Client::from_conf(own.build()),
             table: table.into(),
             clock,
+            dates: Arc::clone(config.dates()),
             call_limit: CALL_LIMIT,
             waited_for_limit: WAITED_FOR_LIMIT,
             heard_at: Arc::default(),
@@ -159,6 +162,10 @@ impl Counters for DynamoCounters {
             read(&item, slots.iter())
         };
         self.in_time(Waiting::Request, call).await
+    }
+
+    fn skew_millis(&self) -> i64 {
+        self.dates.skew_millis()
     }
 }
 

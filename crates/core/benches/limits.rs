@@ -9,12 +9,13 @@
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use faregate_core::{
-    limit::{Ask, Counter, Lease, Mode, Obstacle, Rule, Window},
+    limit::{Ask, Counter, Lease, Mode, Obstacle, Rule, Sizing, SlotName, Take, Window},
     time::Timestamp,
 };
 
-/// Demand as a multiple of the limit, where a case has none of its own.
+/// Demand as a multiple of the limit, where a case has none of its own, and where a limit is not reached.
 const DEMAND: f64 = 1.5;
+const LOW_DEMAND: f64 = 0.7;
 /// How long a limit per second is watched, in seconds.
 const SECONDS_WATCHED: u64 = 60;
 /// Requests a second that one environment serves when it is busy.
@@ -35,6 +36,8 @@ const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
 enum Way {
     /// The gateway's leases.
     Leases,
+    /// The same, but for permits of a window that are taken before it begins.
+    NotAhead,
     /// A write for each request.
     EachRequest,
     /// Always a hundred permits.
@@ -63,6 +66,9 @@ struct Case {
     name: &'static str,
     environments: usize,
     seconds: u64,
+    /// How many windows of so many seconds, where there is one limit for the whole time, and the demand.
+    windows: u64,
+    demand: f64,
     way: Way,
     trouble: Trouble,
     /// A limit per second, and the demand as a multiple of it; else one limit for the whole time.
@@ -142,6 +148,9 @@ struct Outcome {
     wanted: u64,
     admitted: u64,
     writes: u64,
+    /// Of the requests in the first seconds of all windows but the first: how many, and how many waited for the counter.
+    entering: u64,
+    waiting: u64,
 }
 
 struct Fleet<'a> {
@@ -164,18 +173,18 @@ impl Fleet<'_> {
         matches!(self.case.trouble, Trouble::Outage { .. }) && (middle..middle + 60.0).contains(&now)
     }
 
-    /// Answers a request in an environment; how long that takes.
-    fn serve(&mut self, number: usize, now: f64) -> f64 {
+    /// Answers a request in an environment; how long it waits for the counter, and how long it takes beside that.
+    fn serve(&mut self, number: usize, now: f64) -> (f64, f64) {
         if let Trouble::Deaths { told } = self.case.trouble {
             self.grow_old(number, now, told);
         }
         let (admitted, waited) = match self.case.way {
-            Way::Leases | Way::Fixed(_) => self.by_lease(number, now),
+            Way::Leases | Way::NotAhead | Way::Fixed(_) => self.by_lease(number, now),
             Way::EachRequest => self.by_write(number, now),
             Way::Synchronised => (self.by_synchronised_count(number, now), 0.0),
         };
         self.admitted += u64::from(admitted);
-        waited + if admitted { SERVICE } else { REFUSAL }
+        (waited, if admitted { SERVICE } else { REFUSAL })
     }
 
     /// Counts alone, and tells the others once a second: everybody goes on with what was true then.
@@ -198,11 +207,12 @@ impl Fleet<'_> {
         if now - self.environments[number].born < age {
             return;
         }
-        if self.random.is_one_of(told)
-            && let Some(back) = self.environments[number].lease.give_back(&self.rule, at(now), true)
-            && !self.store.throttles(now)
-        {
-            self.store.counter.give_back(&back);
+        if self.random.is_one_of(told) {
+            for back in self.environments[number].lease.give_back(&self.rule, at(now), true) {
+                if !self.store.throttles(now) {
+                    self.store.counter.give_back(&back);
+                }
+            }
         }
         self.environments[number] = Environment { born: now, ..Environment::default() };
     }
@@ -210,12 +220,20 @@ impl Fleet<'_> {
     fn by_lease(&mut self, number: usize, now: f64) -> (bool, f64) {
         self.environments[number].lease.request(at(now));
         let mut waited = 0.0;
-        let lease = &self.environments[number].lease;
-        if lease.credit(&self.rule, at(now)) == 0 {
-            if lease.denied(&self.rule, at(now)).is_some() {
-                return (false, 0.0);
+        // As often as the gateway looks again: the window may end while a request waits for its permits.
+        for _ in 0..3 {
+            let (lease, then) = (&self.environments[number].lease, at(now + waited));
+            if lease.credit(&self.rule, then) > 0 {
+                break;
             }
-            waited = self.acquire(number, now, 1);
+            if lease.denied(&self.rule, then).is_some() {
+                return (false, waited);
+            }
+            let (answered, took) = self.acquire(number, now + waited, 1);
+            waited += took;
+            if !answered {
+                break;
+            }
         }
         let allows = matches!(self.case.trouble, Trouble::Outage { allow: true }) && self.is_out(now);
         let environment = &mut self.environments[number];
@@ -228,24 +246,51 @@ impl Fleet<'_> {
             // Beside the backend call, which takes longer than nearly every answer.
             self.acquire(number, now + waited, 0);
         }
+        if self.case.way != Way::NotAhead {
+            self.lease_ahead(number, now + waited);
+        }
         (true, waited)
     }
 
-    /// Asks the counter as the gateway does; how long that takes.
-    fn acquire(&mut self, number: usize, now: f64, needed: u64) -> f64 {
+    /// Takes permits of the next window beside a request, where it is time for that.
+    fn lease_ahead(&mut self, number: usize, now: f64) {
+        let sizing = self.sizing();
+        if let Some(ask) = self.environments[number].lease.take_ahead(&self.rule, at(now), sizing) {
+            self.send(number, now, ask);
+        }
+    }
+
+    fn sizing(&mut self) -> Sizing {
         let random = self.random.part();
-        let service = Duration::from_secs_f64(SERVICE);
-        let take = self.environments[number].lease.take(&self.rule, needed, at(now), service, random);
-        let Some(mut ask) = take else { return 0.0 };
+        Sizing { service: Duration::from_secs_f64(SERVICE), random, is_clock_wrong: false }
+    }
+
+    /// Asks the counter as the gateway does; whether it answers, and how long that takes.
+    fn acquire(&mut self, number: usize, now: f64, needed: u64) -> (bool, f64) {
+        let mut waited = 0.0;
+        if self.environments[number].lease.was_denied(&self.rule, at(now)) {
+            // Nobody asks beside a request, and a request reads first.
+            if needed == 0 || self.probe(number, now, &mut waited) {
+                return (true, waited);
+            }
+        }
+        let sizing = self.sizing();
+        let take = self.environments[number].lease.take(&self.rule, needed, at(now), sizing);
+        let Some(mut ask) = take else { return (true, waited) };
         if let (Way::Fixed(block), Ask::Take(take)) = (self.case.way, &mut ask) {
             take.block = block;
         }
+        let (answered, took) = self.send(number, now + waited, ask);
+        (answered, waited + took)
+    }
+
+    fn send(&mut self, number: usize, now: f64, mut ask: Ask) -> (bool, f64) {
         let mut waited = 0.0;
         for _ in 0..3 {
             let latency = self.random.latency();
             waited += latency;
             if self.is_out(now) || latency > 0.5 {
-                return waited.min(0.5);
+                return (false, waited.min(0.5));
             }
             if self.store.throttles(now + waited) {
                 waited += 0.04 * self.random.part();
@@ -255,24 +300,40 @@ impl Fleet<'_> {
             if let Trouble::Lost(percent) = self.case.trouble
                 && self.random.is_one_of(percent)
             {
-                return waited + 0.1;
+                return (false, waited + 0.1);
             }
             let lease = &mut self.environments[number].lease;
             match granted {
                 Some(granted) => {
                     lease.taken(&self.rule, &ask, granted[0], at(now + waited));
-                    return waited;
+                    return (true, waited);
                 }
                 None => {
                     if let Some(obstacle) = ask.meet(&self.store.counter) {
                         let random = self.random.part();
                         lease.refused(&self.rule, &ask, obstacle, at(now + waited), random);
-                        return waited;
+                        return (true, waited);
                     }
                 }
             }
         }
-        waited
+        (false, waited)
+    }
+
+    /// Reads whether nothing is left; that is no write.
+    fn probe(&mut self, number: usize, now: f64, waited: &mut f64) -> bool {
+        *waited += self.random.latency();
+        let then = at(now + *waited);
+        let index = self.rule.window.index(then);
+        let slot = SlotName::of(&self.rule.id, self.rule.window, index);
+        let take = Take { slot, index, limit: self.rule.limit, block: 1, settled: 0, resets: false };
+        let is_exhausted = !self.is_out(now) && take.obstacle(&self.store.counter) == Some(Obstacle::Exhausted);
+        if is_exhausted {
+            let random = self.random.part();
+            let lease = &mut self.environments[number].lease;
+            lease.refused(&self.rule, &Ask::Take(take), Obstacle::Exhausted, then, random);
+        }
+        is_exhausted
     }
 
     fn by_write(&mut self, number: usize, now: f64) -> (bool, f64) {
@@ -284,7 +345,7 @@ impl Fleet<'_> {
             return (false, waited);
         }
         let index = self.rule.window.index(at(now));
-        let take = Lease::default().take(&self.rule, 1, at(now), Duration::ZERO, 0.0);
+        let take = Lease::default().take(&self.rule, 1, at(now), Sizing::default());
         let Some(Ask::Take(mut take)) = take else { return (false, 0.0) };
         take.block = 1;
         take.resets = take.obstacle(&self.store.counter) == Some(Obstacle::OlderWindow);
@@ -300,7 +361,7 @@ fn run(case: &Case) -> Outcome {
     let rate = case.environments as f64 * REQUESTS_PER_ENVIRONMENT;
     let (mode, limit) = match case.per_second {
         Some((mode, demand)) => (mode, (rate / demand) as u64),
-        None => (Mode::Exact, (rate * case.seconds as f64 / DEMAND) as u64),
+        None => (Mode::Exact, (rate * case.seconds as f64 / case.demand) as u64),
     };
     let window = match case.seconds {
         _ if case.per_second.is_some() => Window::Second,
@@ -323,7 +384,9 @@ fn run(case: &Case) -> Outcome {
         let first = window.index(START);
         if window.start(first) == START { 0.0 } else { window.end(first).since(START).as_secs_f64() }
     };
-    let (mut now, end) = (start, start + case.seconds as f64);
+    let mut asked = 0;
+    let (mut entering, mut waiting) = (0, 0);
+    let (mut now, end) = (start, start + (case.seconds * case.windows) as f64);
     loop {
         now += fleet.random.gap(rate);
         if now >= end {
@@ -341,14 +404,20 @@ fn run(case: &Case) -> Outcome {
             fleet.denied_until.push(0.0);
             fleet.environments.len() - 1
         });
-        let took = fleet.serve(number, now);
-        busy.push(Reverse((micros(now + took), number)));
+        asked += 1;
+        let (waited, took) = fleet.serve(number, now);
+        busy.push(Reverse((micros(now + waited + took), number)));
+        let since = now - start;
+        if since > case.seconds as f64 && since % (case.seconds as f64) < 1.0 {
+            entering += 1;
+            waiting += u64::from(waited > 0.0);
+        }
     }
     // Of a bucket the whole burst may go beside what comes back; what is not asked for is not unused.
     let burst = if matches!(mode, Mode::Burst { .. }) { limit } else { 0 };
-    let most = if case.per_second.is_some() { limit * case.seconds + burst } else { limit };
-    let wanted = most.min((rate * case.seconds as f64) as u64);
-    Outcome { most, wanted, admitted: fleet.admitted, writes: fleet.store.writes }
+    let most = if case.per_second.is_some() { limit * case.seconds + burst } else { limit * case.windows };
+    let wanted = most.min(asked);
+    Outcome { most, wanted, admitted: fleet.admitted, writes: fleet.store.writes, entering, waiting }
 }
 
 fn micros(seconds: f64) -> u64 {
@@ -364,6 +433,8 @@ fn main() {
         name,
         environments,
         seconds,
+        windows: 1,
+        demand: DEMAND,
         way: Way::Leases,
         trouble,
         per_second: None,
@@ -373,6 +444,8 @@ fn main() {
         name,
         environments: 5000,
         seconds: 300,
+        windows: 1,
+        demand: DEMAND,
         way,
         trouble: Trouble::None,
         per_second: None,
@@ -382,6 +455,8 @@ fn main() {
         name,
         environments: 100,
         seconds: SECONDS_WATCHED,
+        windows: 1,
+        demand,
         way: Way::Leases,
         trouble: Trouble::None,
         per_second: Some((mode, demand)),
@@ -409,8 +484,10 @@ fn main() {
     ];
     println!("| case | over | wanted | unused | wanted | writes/admitted | wanted |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
-    for case in &cases {
-        let Outcome { most, wanted, admitted, writes } = run(case);
+    // A word after `--` chooses cases by their names.
+    let chosen = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    for case in cases.iter().filter(|case| chosen.as_ref().is_none_or(|word| case.name.contains(word))) {
+        let Outcome { most, wanted, admitted, writes, .. } = run(case);
         let part = |permits: u64| format!("{:.2} %", 100.0 * permits as f64 / wanted as f64);
         let over = if admitted > most { format!("+{}", part(admitted - most)) } else { "0".to_owned() };
         let unused = part(wanted.saturating_sub(admitted));
@@ -420,5 +497,13 @@ fn main() {
             case.name,
             writes as f64 / admitted.max(1) as f64
         );
+    }
+    println!(
+        "\nOf the requests in the first second of a window of two minutes, 1,000 environments at {LOW_DEMAND} x the limit:"
+    );
+    for (way, what) in [(Way::Leases, "with permits taken ahead"), (Way::NotAhead, "without")] {
+        let case = Case { seconds: 120, windows: 4, demand: LOW_DEMAND, ..big(what, way, [""; 3]) };
+        let Outcome { entering, waiting, .. } = run(&Case { environments: 1000, ..case });
+        println!("- {what}: {:.1} % wait for the counter", 100.0 * waiting as f64 / entering as f64);
     }
 }

@@ -13,10 +13,12 @@ mod window;
 
 pub use bucket::{Draw, Shape};
 pub use counter::{Ask, Counter, Obstacle, Return, RollUp, Slot, SlotName, Take};
-pub use lease::Lease;
+pub use lease::{Lease, Sizing};
 pub use rule::{Mode, Rule};
 pub use window::Window;
 
+#[cfg(test)]
+mod ahead_tests;
 #[cfg(test)]
 mod burst_tests;
 #[cfg(test)]

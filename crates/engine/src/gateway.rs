@@ -198,6 +198,7 @@ impl Gateway {
             problems::answer(&problem, &recorder.record.request_id)
         });
         self.limits.served(recorder.elapsed());
+        recorder.record.clock_skew = self.limits.clock_skew();
         dressing.apply(&mut response, &recorder.record.request_id);
         recorder.record.status = response.status().as_u16();
         response.map(|body| RecordedBody::new(body, recorder))

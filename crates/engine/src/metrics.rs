@@ -103,13 +103,17 @@ impl Metrics {
                 observe("BackendLatency", millis(record.backend_duration));
             }
             observe("ConfigAge", record.config_age.as_secs_f64());
+            // Where clocks are right there is no such metric.
+            if !record.clock_skew.is_zero() {
+                observe("ClockSkew", record.clock_skew.as_secs_f64());
+            }
         });
     }
 
     /// Counts what a record does not say.
     pub(crate) fn count(&self, metric: Metric) {
-        // The age of a configuration is observed with each record.
-        if metric != Metric::ConfigAge {
+        // The age of a configuration and the skew of the clock are observed with each record.
+        if !matches!(metric, Metric::ConfigAge | Metric::ClockSkew) {
             self.change_series(None, |series| *series.sums.entry(metric.name()).or_default() += 1.0);
         }
     }

@@ -86,6 +86,9 @@ pub struct Record {
     pub config_age: Duration,
     /// Whether this is the environment's first request.
     pub cold_start: bool,
+    /// By how much the clock is certainly wrong, if by more than a second.
+    #[serde(skip)]
+    pub clock_skew: Duration,
 }
 
 /// A place in a trace (<https://www.w3.org/TR/trace-context/>).

@@ -3,6 +3,7 @@
 mod gateway {
     pub(crate) mod support;
 
+    mod ahead;
     mod answers;
     mod costs;
     mod credentials;
@@ -13,6 +14,7 @@ mod gateway {
     mod metrics;
     mod order;
     mod records;
+    mod skew;
     mod snapshots;
     mod tokens;
 }

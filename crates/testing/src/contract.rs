@@ -30,11 +30,21 @@ impl<P: ?Sized> Subject<P> {
     }
 }
 
-/// Makes a test of each named check: `$start` is an async function that yields a [`Subject`].
+/// Makes a test of each named check: `$start` is an async function that yields a [`Subject`]. With the type of a server,
+/// which takes long to start, makes one function `all` instead, which checks everything on one server; `$start` is told the
+/// check's name, for tables of its own.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract_tests {
-    ($suite:ident, $start:path, $($check:ident),+ $(,)?) => {
+    ($suite:ident, $start:path, on $server:ty; $($check:ident),+ $(,)?) => {
+        pub(super) async fn all(server: &$server) {
+            $(
+                let subject = $start(server, stringify!($check)).await;
+                $crate::contract::$suite::$check(&*subject.port).await;
+            )+
+        }
+    };
+    ($suite:ident, $start:path; $($check:ident),+ $(,)?) => {
         $(
             #[tokio::test]
             async fn $check() {

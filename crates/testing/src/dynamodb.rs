@@ -4,10 +4,12 @@
 //! again at the same address with everything kept, which is how an outage is tested.
 
 mod front;
+mod local;
 mod tables;
 mod template;
 mod wire;
 
+pub use local::{DynamoDbLocal, DynamoDbLocalError};
 pub use tables::{TEMPLATE, TableNames};
 pub use template::{InvalidTemplate, TableDefinition, tables_of_template};
 pub use wire::CallError;
@@ -114,12 +116,7 @@ impl EmbeddedDynamoDb {
     ///
     /// [`DynamoDbError`] when one cannot be made.
     pub async fn create_tables(&self, names: &TableNames) -> Result<(), DynamoDbError> {
-        for definition in tables_of_template(TEMPLATE)? {
-            let table = names.of(&definition.logical_id).to_owned();
-            let made = tables::create(self.inner, &definition, &table).await;
-            made.map_err(|source| DynamoDbError::Table { table, source })?;
-        }
-        Ok(())
+        tables::create_all(self.inner, names).await
     }
 
     /// Asks for an operation in DynamoDB's own JSON, such as `PutItem` or (of streams) `GetRecords`; works

@@ -23,7 +23,7 @@ pub(crate) async fn ensure(folder: &str, workspace: &Workspace) -> Result<(), Fa
         return Ok(());
     }
     let Some(npm) = in_path("npm") else {
-        return Err(Failure::new("no npm in PATH; Node.js 20 or newer is needed for the tests of OpenID"));
+        return Err(Failure::new("no npm in PATH; Node.js 20 or newer is needed for the tests"));
     };
     println!("installing {} from npm", workspace.shown(&folder));
     install(&npm, &folder, workspace).await?;

@@ -21,6 +21,8 @@ use faregate_core::time::Timestamp;
 use faregate_engine::ports::Clock;
 use http::Uri;
 
+use super::Dates;
+
 /// Connections that nobody used for so long, by the wall clock, are not used again: the other side has
 /// closed them meanwhile, and a frozen environment did not hear of it.
 const IDLE_MAX: Duration = Duration::from_secs(20);
@@ -32,6 +34,7 @@ const AMAZON_ROOTS: &str = include_str!(concat!(env!("OUT_DIR"), "/amazon-roots.
 #[derive(Debug)]
 pub(super) struct FunctionHttpClient {
     clock: SharedClock,
+    dates: Arc<Dates>,
     connector: OnceLock<SharedHttpConnector>,
 }
 
@@ -45,8 +48,8 @@ impl std::fmt::Debug for SharedClock {
 }
 
 impl FunctionHttpClient {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock: SharedClock(clock), connector: OnceLock::new() }
+    pub(super) fn new(clock: Arc<dyn Clock>, dates: Arc<Dates>) -> Self {
+        Self { clock: SharedClock(clock), dates, connector: OnceLock::new() }
     }
 }
 
@@ -56,7 +59,9 @@ impl HttpClient for FunctionHttpClient {
         let connector = || {
             let pool =
                 |roots| Pool { roots, settings: settings.clone(), clock: self.clock.clone(), used: Mutex::new(None) };
-            SharedHttpConnector::new(ByHost { amazon: pool(Roots::Amazon), other: pool(Roots::System) })
+            let (amazon, other) = (pool(Roots::Amazon), pool(Roots::System));
+            let (clock, dates) = (self.clock.clone(), Arc::clone(&self.dates));
+            SharedHttpConnector::new(ByHost { amazon, other, clock, dates })
         };
         self.connector.get_or_init(connector).clone()
     }
@@ -67,12 +72,22 @@ impl HttpClient for FunctionHttpClient {
 struct ByHost {
     amazon: Pool,
     other: Pool,
+    clock: SharedClock,
+    dates: Arc<Dates>,
 }
 
 impl HttpConnector for ByHost {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let pool = if needs_system_roots(request.uri()) { &self.other } else { &self.amazon };
-        pool.connector().call(request)
+        let (clock, dates) = (self.clock.clone(), Arc::clone(&self.dates));
+        let (asked_at, call) = (clock.0.now(), pool.connector().call(request));
+        HttpConnectorFuture::new(async move {
+            let answer = call.await?;
+            if let Some(date) = answer.headers().get("date") {
+                dates.answered(asked_at, clock.0.now(), date);
+            }
+            Ok(answer)
+        })
     }
 }
 

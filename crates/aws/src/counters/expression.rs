@@ -30,12 +30,13 @@ pub(super) fn take(asked: &[Ask], expires_at: Timestamp, cost: Option<&Cost>) ->
             Ask::Take(take) => take,
             Ask::Draw(draw) => {
                 names.insert(format!("#b{n}"), draw.bucket.clone());
-                values.insert(format!(":n{n}"), number(draw.now_micros()));
                 if draw.is_full {
+                    values.insert(format!(":n{n}"), number(draw.now_micros()));
                     values.insert(format!(":c{n}"), number(draw.now_micros() + draw.cost_micros()));
                     sets.push(format!("#b{n} = :c{n}"));
                     conditions.push(format!("(attribute_not_exists(#b{n}) OR #b{n} <= :n{n})"));
                 } else {
+                    values.insert(format!(":n{n}"), number(draw.floor_micros()));
                     values.insert(format!(":c{n}"), number(draw.cost_micros()));
                     values.insert(format!(":m{n}"), number(draw.bound_micros()));
                     sets.push(format!("#b{n} = #b{n} + :c{n}"));

@@ -1,7 +1,8 @@
 //! Counters of limits in the Usage table.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use faregate_aws::DynamoCounters;
 use faregate_core::{
     cost::Cost,
@@ -16,11 +17,16 @@ use faregate_testing::{
     contract::{Subject, counters},
     dynamodb::EmbeddedDynamoDb,
 };
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
 
 use crate::support::{USAGE_TABLE, aws, dynamodb};
 
 /// Fifty writers at once may wait for each other.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn fake() -> Subject<dyn Counters> {
     Subject::new(Box::new(FakeCounters::default()), ())
@@ -81,4 +87,36 @@ async fn a_take_adds_to_what_its_month_cost_and_drops_an_old_month() {
     store.take("plan|c#acme", &take(false), at(january, 1)).await.expect("an answer");
     let item = store.get("plan|c#acme").await.expect("an answer").expect("an item");
     assert_eq!((item.get("cost.2026-11"), &item["cost.2028-01"]), (None, &1.into()));
+}
+
+/// Answers every request with an empty object, written at this date.
+async fn answering_at(date: &'static str) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let answer = move |_: Request<Incoming>| async move {
+        Response::builder().header("date", date).body(Full::new(Bytes::from_static(b"{}")))
+    };
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)));
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn the_date_of_an_answer_shows_a_clock_that_is_wrong() {
+    // The clock stands at midnight.
+    for (date, skew) in [
+        ("Tue, 24 Nov 2026 00:00:00 GMT", 0),
+        ("Mon, 23 Nov 2026 23:59:59 GMT", 1),
+        ("Mon, 23 Nov 2026 23:59:55 GMT", 4001),
+        ("Tue, 24 Nov 2026 00:00:03 GMT", -3000),
+    ] {
+        let store =
+            DynamoCounters::new(&aws(&answering_at(date).await).await, USAGE_TABLE, Arc::new(FakeClock::default()));
+        assert_eq!(store.skew_millis(), 0, "before it was asked");
+        store.read("plan|c#acme", &[]).await.expect("an answer");
+        assert_eq!(store.skew_millis(), skew, "{date}");
+    }
 }

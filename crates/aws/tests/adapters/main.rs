@@ -2,6 +2,7 @@
 
 mod config_store;
 mod counters;
+mod dynamodb_local;
 mod key_store;
 mod ssm_secrets;
 mod support;

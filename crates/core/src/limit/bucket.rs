@@ -2,9 +2,10 @@
 //! algorithm of ITU-T I.371, whose theoretical arrival time this is).
 //!
 //! Of the burst B that a limit may have, one part B_c is in the counter, and the other is what environments may hold: a
-//! lease lives for τ at most, and B_c + rτ ≤ B. Permits that are spent in an interval were taken in it or up to τ before,
-//! so that no more than B_c + r(t + τ) ≤ B + rt are spent in any time t. What is not spent within τ is forgotten, never
-//! given back.
+//! lease lives for τ at most, and a bucket that has been full for less than σ is written as one that is not, so that whoever
+//! draws need not know which it is. B_c + r(τ + σ) ≤ B. Permits that are spent in an interval were taken in it or up to τ
+//! before, so that no more than B_c + r(t + τ + σ) ≤ B + rt are spent in any time t. What is not spent within τ is
+//! forgotten, never given back.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,6 +14,8 @@ use crate::time::Timestamp;
 
 /// How long a lease lives at most, in seconds.
 const LIFE_SECONDS_MAX: u64 = 10;
+/// The part of what environments may hold, as a divisor, by which the time at which a full bucket became so may be old.
+const SLACK_PART: u64 = 16;
 
 /// A bucket's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +26,7 @@ pub struct Shape {
     window_micros: u64,
     /// Permits that the counter gives at once: B_c.
     central: u64,
-    /// Permits that environments may hold together: rτ.
+    /// Permits that environments may hold together: r(τ + σ).
     leased: u64,
 }
 
@@ -53,9 +56,18 @@ impl Shape {
 
     /// How long a lease lives.
     pub(super) fn life(&self) -> Duration {
-        Duration::from_micros(
-            (u128::from(self.leased) * u128::from(self.window_micros) / u128::from(self.limit)) as u64,
-        )
+        Duration::from_micros(self.leased_micros() - self.slack_micros())
+    }
+
+    /// For how long a full bucket may be written as one that is not, in microseconds: σ.
+    fn slack_micros(&self) -> u64 {
+        self.leased_micros() / SLACK_PART
+    }
+
+    /// How long what environments may hold takes to come back, in microseconds, rounded down: τ + σ.
+    fn leased_micros(&self) -> u64 {
+        let micros = u128::from(self.leased) * u128::from(self.window_micros) / u128::from(self.limit);
+        u64::try_from(micros).unwrap_or(u64::MAX)
     }
 
     /// Permits that the counter can give, which is full at `full_at`.
@@ -83,7 +95,7 @@ pub struct Draw {
     pub block: u64,
     /// Fewest permits that are of use.
     pub needed: u64,
-    /// Whether the bucket is full, or was never drawn from.
+    /// Whether it is written as one that is full, or was never drawn from.
     pub is_full: bool,
     pub(super) shape: Shape,
 }
@@ -112,10 +124,16 @@ impl Draw {
         (self.now_micros() + self.shape.cost(self.shape.central)).saturating_sub(self.cost_micros())
     }
 
+    /// When a bucket must have become full, in microseconds since 1970, to be written as one that is not full.
+    #[must_use]
+    pub fn floor_micros(&self) -> u64 {
+        self.now_micros().saturating_sub(self.shape.slack_micros())
+    }
+
     /// Changes the draw to what a counter as it is allows.
     pub(super) fn meet(&mut self, buckets: &BTreeMap<String, u64>) -> Option<Obstacle> {
         let full_at = buckets.get(&self.bucket).copied().unwrap_or_default();
-        self.is_full = full_at <= self.now_micros();
+        self.is_full = full_at <= self.floor_micros();
         let available = self.shape.available(full_at, self.now);
         if available < self.needed.max(1) {
             let until = self.shape.available_at(self.needed.max(1), full_at);
@@ -127,10 +145,10 @@ impl Draw {
 
     /// Whether its condition holds.
     pub(super) fn holds(&self, buckets: &BTreeMap<String, u64>) -> bool {
-        let now = self.now_micros();
         match buckets.get(&self.bucket) {
-            Some(full_at) if *full_at > now => !self.is_full && *full_at <= self.bound_micros(),
-            Some(_) | None => self.is_full,
+            Some(full_at) if self.is_full => *full_at <= self.now_micros(),
+            Some(full_at) => *full_at > self.floor_micros() && *full_at <= self.bound_micros(),
+            None => self.is_full,
         }
     }
 

@@ -9,11 +9,11 @@ use proptest::{
     test_runner::TestRunner,
 };
 
-use super::{Ask, Counter, Lease, Mode, Rule, Window};
+use super::{Ask, Counter, Lease, Mode, Rule, Sizing, Window};
 use crate::time::Timestamp;
 
 const ENVIRONMENTS: usize = 4;
-const SERVICE: Duration = Duration::from_millis(5);
+const SIZING: Sizing = Sizing { service: Duration::from_millis(5), random: 0.5, is_clock_wrong: false };
 
 /// What happens in one step of a history.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,8 @@ enum Mutation {
     AssumeGranted,
     /// A bucket that is not full is filled by the next draw.
     Refilled,
+    /// A bucket that has long been full goes on from when it became so.
+    NeverFull,
 }
 
 struct World {
@@ -80,7 +82,7 @@ impl World {
         lease.request(now);
         let credit = lease.credit(&self.rule, now);
         if credit < permits && lease.denied(&self.rule, now).is_none() {
-            let mut ask = lease.take(&self.rule, permits - credit, now, SERVICE, 0.5).expect("a draw");
+            let mut ask = lease.take(&self.rule, permits - credit, now, SIZING).expect("a draw");
             for _ in 0..3 {
                 match self.write(&ask, fate) {
                     Some(Some(full_at)) => {
@@ -129,6 +131,13 @@ impl World {
             && draw.is_full
         {
             self.counter.buckets.clear();
+        }
+        if let (Ask::Draw(draw), Mutation::NeverFull) = (ask, self.mutation)
+            && let Some(full_at) = self.counter.buckets.get_mut(&draw.bucket)
+            && *full_at <= draw.floor_micros()
+        {
+            *full_at += draw.cost_micros();
+            return (fate != Fate::AnswerLost).then_some(Some(*full_at));
         }
         let first = self.counter.take(std::slice::from_ref(ask));
         if fate == Fate::Twice {
@@ -197,7 +206,7 @@ proptest! {
 
 #[test]
 fn every_broken_rule_is_noticed() {
-    for mutation in [Mutation::EndlessLease, Mutation::AssumeGranted, Mutation::Refilled] {
+    for mutation in [Mutation::EndlessLease, Mutation::AssumeGranted, Mutation::Refilled, Mutation::NeverFull] {
         let mut runner = TestRunner::deterministic();
         let is_noticed = (0..4000).any(|_| {
             let (steps, rule) = (steps(), rules()).new_tree(&mut runner).expect("a history").current();
@@ -218,7 +227,7 @@ fn a_busy_key_draws_for_as_long_as_a_lease_lives_and_gets_its_rate() {
     for _ in 0..1000 {
         lease.request(now);
         if lease.credit(&rule, now) == 0 && lease.denied(&rule, now).is_none() {
-            let mut ask = lease.take(&rule, 1, now, SERVICE, 0.5).expect("a draw");
+            let mut ask = lease.take(&rule, 1, now, SIZING).expect("a draw");
             writes += 1;
             match counter.take(std::slice::from_ref(&ask)) {
                 Some(numbers) => lease.taken(&rule, &ask, numbers[0], now),

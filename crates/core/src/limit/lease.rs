@@ -22,15 +22,26 @@ pub struct Lease {
     approximate: Approximate,
 }
 
+/// What a take is sized by, beside what the lease itself has seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sizing {
+    /// How long a request takes here.
+    pub service: Duration,
+    /// Uniform in 0..1.
+    pub random: f64,
+    /// Whether this environment's clock is known to be wrong: of short windows nothing is held then beyond what is needed.
+    pub is_clock_wrong: bool,
+}
+
 /// What sizing needs to know.
 #[derive(Clone, Copy)]
-struct Moment<'a> {
+struct Moment {
     now: Timestamp,
-    pace: &'a Pace,
-    /// How long a request takes here.
-    service: Duration,
-    /// Uniform in 0..1.
+    /// Requests a second of this key in this environment.
+    rate: f64,
     random: f64,
+    /// Whether more may be taken than is needed.
+    may_hold: bool,
 }
 
 impl Lease {
@@ -110,6 +121,12 @@ impl Lease {
         }
     }
 
+    /// Whether all that is known of a window that is counted alone is one permit, spent here.
+    #[must_use]
+    pub fn is_fresh(&self, rule: &Rule, now: Timestamp) -> bool {
+        rule.mode == Mode::Approximate && self.approximate.is_fresh(rule.window.index(now))
+    }
+
     /// Whether the counter said in this window that nothing is left, even if that no longer counts, of a limit with at
     /// least this number.
     #[must_use]
@@ -128,13 +145,26 @@ impl Lease {
     }
 
     /// What to ask for, so that at least `needed` more permits come if the counter has them; `None` where none is needed
-    /// and the key is not worth any. `service` is how long a request takes here, `random` uniform in 0..1.
-    pub fn take(&mut self, rule: &Rule, needed: u64, now: Timestamp, service: Duration, random: f64) -> Option<Ask> {
-        let moment = Moment { now, pace: &self.pace, service, random };
+    /// and the key is not worth any.
+    pub fn take(&mut self, rule: &Rule, needed: u64, now: Timestamp, sizing: Sizing) -> Option<Ask> {
+        let Sizing { service, random, is_clock_wrong } = sizing;
+        let may_hold = !(is_clock_wrong && rule.window.is_short());
+        let moment = Moment { now, rate: self.pace.rate(now, service), random, may_hold };
         match rule.mode {
             Mode::Exact => self.exact.take(rule, needed, moment).map(Ask::Take),
             Mode::Burst { .. } => self.burst.draw(rule, needed, moment).map(Ask::Draw),
             Mode::Approximate => self.approximate.tell(rule, needed, now).map(Ask::Take),
+        }
+    }
+
+    /// What to ask for of the next window, before it begins; once in a window, and only of a busy key. `None` while the clock
+    /// is known to be wrong.
+    pub fn take_ahead(&mut self, rule: &Rule, now: Timestamp, sizing: Sizing) -> Option<Ask> {
+        let Sizing { service, random, is_clock_wrong } = sizing;
+        let moment = Moment { now, rate: self.pace.rate(now, service), random, may_hold: !is_clock_wrong };
+        match rule.mode {
+            Mode::Exact => self.exact.take_ahead(rule, moment).map(Ask::Take),
+            Mode::Burst { .. } | Mode::Approximate => None,
         }
     }
 
@@ -166,11 +196,11 @@ impl Lease {
     }
 
     /// What to give back of a key that has fallen silent; deducted here before it is sent, and sent once.
-    pub fn give_back(&mut self, rule: &Rule, now: Timestamp, is_leaving: bool) -> Option<Return> {
+    pub fn give_back(&mut self, rule: &Rule, now: Timestamp, is_leaving: bool) -> Vec<Return> {
         match rule.mode {
             Mode::Exact => self.exact.give_back(rule, now, &self.pace, is_leaving),
             // A bucket's leases end by themselves, and what is counted alone is nobody else's.
-            Mode::Burst { .. } | Mode::Approximate => None,
+            Mode::Burst { .. } | Mode::Approximate => Vec::new(),
         }
     }
 
@@ -183,10 +213,11 @@ impl Lease {
     #[must_use]
     pub fn is_empty(&self, rule: &Rule, now: Timestamp) -> bool {
         match rule.mode {
-            Mode::Exact | Mode::Burst { .. } => {
-                let holds = self.credit(rule, now) > 0 || self.exact.has_to_tell();
+            Mode::Exact => {
+                let holds = self.exact.holds(rule, rule.window.index(now)) || self.exact.has_to_tell();
                 !holds && self.denied(rule, now).is_none()
             }
+            Mode::Burst { .. } => self.credit(rule, now) == 0 && self.denied(rule, now).is_none(),
             Mode::Approximate => !self.approximate.counts(rule.window.index(now)),
         }
     }

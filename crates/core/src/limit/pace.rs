@@ -72,6 +72,11 @@ impl Fleet {
         }
     }
 
+    /// When this environment last wrote.
+    pub(super) fn wrote_at(&self) -> Timestamp {
+        self.wrote_at
+    }
+
     /// Permits a second; before the second write, what the window has seen so far.
     pub(super) fn rate(&self, granted: u64, since_start: Duration) -> f64 {
         let seconds = since_start.as_secs_f64();

@@ -1,6 +1,6 @@
 //! The laws of leases over random histories, and rules broken on purpose, which must be noticed.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use proptest::{
     prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest},
@@ -9,7 +9,7 @@ use proptest::{
     test_runner::TestRunner,
 };
 
-use super::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Take, Window};
+use super::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Sizing, Slot, Take, Window};
 use crate::time::{Timestamp, days_since_1970};
 
 /// Seconds since 1970 of `2026-11-24T04:00:00`.
@@ -26,6 +26,12 @@ enum Step {
     Request { environment: usize, permits: u64, fate: Fate },
     /// Wall time passes.
     Pass(u64),
+    /// Wall time passes until so many milliseconds before the window ends.
+    PassToEnd(u64),
+    /// An environment's clock goes wrong by so many milliseconds.
+    Skew { environment: usize, millis: i64 },
+    /// An environment asks for permits of the next window, if it is time for that; the write fares so.
+    Ahead { environment: usize, fate: Fate },
     /// The environment gives back what it does not need; the write fares so.
     GiveBack { environment: usize, fate: Fate },
     /// The environment dies with all that it holds, and another one stands in its place.
@@ -63,11 +69,13 @@ enum Mutation {
     UnconditionalReturn,
     /// A return is deducted after it was sent, and not where the answer is lost.
     DeductAfterReturn,
+    /// Permits of the next window are spent in the present one.
+    AnyLabel,
 }
 
 /// A take of a window's permits.
 fn take_of(lease: &mut Lease, rule: &Rule, needed: u64, now: Timestamp, random: f64) -> Take {
-    match lease.take(rule, needed, now, SERVICE, random) {
+    match lease.take(rule, needed, now, Sizing { service: SERVICE, random, ..Sizing::default() }) {
         Some(Ask::Take(take)) => take,
         other => panic!("no take: {other:?}"),
     }
@@ -78,6 +86,7 @@ fn ask(take: &Take) -> Ask {
 }
 
 const ENVIRONMENTS: usize = 4;
+const NINETY: Window = Window::Seconds(NonZeroU32::new(90).expect("90 is not zero"));
 const SERVICE: Duration = Duration::from_millis(20);
 
 struct World {
@@ -86,6 +95,10 @@ struct World {
     counter: Counter,
     leases: Vec<Lease>,
     now: Timestamp,
+    /// By how many milliseconds the clock of each environment is ahead.
+    skews: Vec<i64>,
+    /// How many times permits of the next window were granted.
+    aheads: usize,
     /// Permits spent by window.
     spent: std::collections::BTreeMap<u64, u64>,
     late: Vec<(usize, Take, u64)>,
@@ -101,6 +114,8 @@ impl World {
             counter: Counter::default(),
             leases: vec![Lease::default(); ENVIRONMENTS],
             now,
+            skews: vec![0; ENVIRONMENTS],
+            aheads: 0,
             spent: std::collections::BTreeMap::new(),
             late: Vec::new(),
             late_returns: Vec::new(),
@@ -110,14 +125,20 @@ impl World {
     fn step(&mut self, step: Step) {
         match step {
             Step::Pass(millis) => self.now = self.now.plus(Duration::from_millis(millis)),
+            Step::PassToEnd(millis) => {
+                let end = self.rule.window.end(self.rule.window.index(self.now));
+                self.now = self.now.max(Timestamp::from_millis(end.as_millis().saturating_sub(millis)));
+            }
+            Step::Skew { environment, millis } => self.skews[environment] = millis,
+            Step::Ahead { environment, fate } => self.ahead(environment, fate),
             Step::Die(environment) => self.leases[environment] = Lease::default(),
             Step::Request { environment, permits, fate } => self.request(environment, permits, fate),
             Step::GiveBack { environment, fate } => self.give_back(environment, fate),
             Step::Arrive(number) => {
                 if number < self.late.len() {
                     let (environment, take, granted) = self.late.remove(number);
-                    let rule = self.rule.clone();
-                    self.leases[environment].taken(&rule, &ask(&take), granted, self.now);
+                    let (rule, now) = (self.rule.clone(), self.now_in(environment));
+                    self.leases[environment].taken(&rule, &ask(&take), granted, now);
                 }
                 if number < self.late_returns.len() {
                     let back = self.late_returns.remove(number);
@@ -127,32 +148,20 @@ impl World {
         }
     }
 
+    /// Wall time as an environment has it.
+    fn now_in(&self, environment: usize) -> Timestamp {
+        Timestamp::from_millis(self.now.as_millis().saturating_add_signed(self.skews[environment]))
+    }
+
     fn request(&mut self, environment: usize, permits: u64, fate: Fate) {
-        let (now, index) = (self.now, self.rule.window.index(self.now));
+        let now = self.now_in(environment);
+        let index = self.rule.window.index(now);
         let mut lease = std::mem::take(&mut self.leases[environment]);
         lease.request(now);
         if lease.credit(&self.rule, now) < permits && lease.denied(&self.rule, now).is_none() {
             let needed = permits - lease.credit(&self.rule, now);
-            let mut take = take_of(&mut lease, &self.rule, needed, now, 0.5);
-            for _ in 0..3 {
-                match self.write(&take, fate) {
-                    Written::Granted(granted) => {
-                        let granted = self.mutated_grant(&take, granted);
-                        lease.taken(&self.rule, &ask(&take), granted, now);
-                    }
-                    Written::Late(granted) => self.late.push((environment, take, granted)),
-                    Written::Refused(Obstacle::OlderWindow) if !take.resets => {
-                        take.resets = true;
-                        continue;
-                    }
-                    Written::Refused(obstacle) => lease.refused(&self.rule, &ask(&take), obstacle, now, 0.5),
-                    Written::Unknown if self.mutation == Mutation::AssumeGranted => {
-                        lease.taken(&self.rule, &ask(&take), take.block, now);
-                    }
-                    Written::Unknown => {}
-                }
-                break;
-            }
+            let take = take_of(&mut lease, &self.rule, needed, now, 0.5);
+            self.send(environment, &mut lease, take, fate);
         }
         let before = lease.credit(&self.rule, now);
         if lease.spend(&self.rule, now, permits) {
@@ -162,6 +171,47 @@ impl World {
             assert_eq!(lease.credit(&self.rule, now), before, "all or none");
         }
         self.leases[environment] = lease;
+    }
+
+    fn ahead(&mut self, environment: usize, fate: Fate) {
+        let now = self.now_in(environment);
+        let mut lease = std::mem::take(&mut self.leases[environment]);
+        let sizing = Sizing { service: SERVICE, random: 0.0, is_clock_wrong: false };
+        if let Some(Ask::Take(take)) = lease.take_ahead(&self.rule, now, sizing) {
+            assert_eq!(take.index, self.rule.window.index(now) + 1);
+            let before = lease.credit(&self.rule, now);
+            self.send(environment, &mut lease, take, fate);
+            self.aheads += usize::from(lease.credit(&self.rule, self.rule.window.end(self.rule.window.index(now))) > 0);
+            assert!(lease.credit(&self.rule, now) == before || self.mutation == Mutation::AnyLabel);
+        }
+        self.leases[environment] = lease;
+    }
+
+    /// Sends a take, at most three times.
+    fn send(&mut self, environment: usize, lease: &mut Lease, mut take: Take, fate: Fate) {
+        let now = self.now_in(environment);
+        for _ in 0..3 {
+            match self.write(&take, fate) {
+                Written::Granted(granted) => {
+                    let granted = self.mutated_grant(&take, granted);
+                    if self.mutation == Mutation::AnyLabel {
+                        take.index = self.rule.window.index(now);
+                    }
+                    lease.taken(&self.rule, &ask(&take), granted, now);
+                }
+                Written::Late(granted) => self.late.push((environment, take, granted)),
+                Written::Refused(Obstacle::OlderWindow) if !take.resets => {
+                    take.resets = true;
+                    continue;
+                }
+                Written::Refused(obstacle) => lease.refused(&self.rule, &ask(&take), obstacle, now, 0.5),
+                Written::Unknown if self.mutation == Mutation::AssumeGranted => {
+                    lease.taken(&self.rule, &ask(&take), take.block, now);
+                }
+                Written::Unknown => {}
+            }
+            break;
+        }
     }
 
     fn mutated_grant(&self, take: &Take, granted: u64) -> u64 {
@@ -187,18 +237,19 @@ impl World {
     }
 
     fn give_back(&mut self, environment: usize, fate: Fate) {
-        let before = self.leases[environment].clone();
-        let Some(back) = self.leases[environment].give_back(&self.rule, self.now, true) else { return };
-        if fate == Fate::Late {
-            self.late_returns.push(back);
-            return;
-        }
-        let applied = fate != Fate::Lost && self.apply(&back);
-        if self.mutation == Mutation::RetriedReturn && fate == Fate::AnswerLost {
-            self.apply(&back);
-        }
-        if self.mutation == Mutation::DeductAfterReturn && fate == Fate::AnswerLost && applied {
-            self.leases[environment] = before;
+        let (before, now) = (self.leases[environment].clone(), self.now_in(environment));
+        for back in self.leases[environment].give_back(&self.rule, now, true) {
+            if fate == Fate::Late {
+                self.late_returns.push(back);
+                continue;
+            }
+            let applied = fate != Fate::Lost && self.apply(&back);
+            if self.mutation == Mutation::RetriedReturn && fate == Fate::AnswerLost {
+                self.apply(&back);
+            }
+            if self.mutation == Mutation::DeductAfterReturn && fate == Fate::AnswerLost && applied {
+                self.leases[environment] = before.clone();
+            }
         }
     }
 
@@ -211,15 +262,16 @@ impl World {
         self.counter.give_back(back)
     }
 
-    /// Whether the laws hold: spent ≤ limit in every window, and what is spent and what can still be spent together is
-    /// no more than the counter has granted, nor than the limit.
+    /// Whether the laws hold: spent ≤ limit in every window, and of every window that has a slot what is spent and what can
+    /// still be spent together is no more than the counter has granted, nor than the limit.
     fn is_lawful(&self) -> bool {
-        let index = self.rule.window.index(self.now);
-        let live: u64 = self.leases.iter().map(|lease| lease.credit(&self.rule, self.now)).sum();
-        let spent = self.spent.get(&index).copied().unwrap_or_default();
-        let slot = self.counter.slots.values().find(|slot| slot.index == index);
-        let granted = slot.map_or(0, |slot| slot.granted);
-        self.spent.values().all(|spent| *spent <= self.rule.limit) && spent + live <= granted.min(self.rule.limit)
+        let is_covered = |slot: &Slot| {
+            let then = self.rule.window.start(slot.index);
+            let live: u64 = self.leases.iter().map(|lease| lease.credit(&self.rule, then)).sum();
+            let spent = self.spent.get(&slot.index).copied().unwrap_or_default();
+            spent + live <= slot.granted.min(self.rule.limit)
+        };
+        self.spent.values().all(|spent| *spent <= self.rule.limit) && self.counter.slots.values().all(is_covered)
     }
 }
 
@@ -245,14 +297,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0_u64..400).prop_map(Step::Pass),
         1 => (0_u64..90_000).prop_map(Step::Pass),
         2 => (environment.clone(), fates()).prop_map(|(environment, fate)| Step::GiveBack { environment, fate }),
-        1 => environment.prop_map(Step::Die),
+        1 => environment.clone().prop_map(Step::Die),
         2 => (0_usize..3).prop_map(Step::Arrive),
+        1 => (0_u64..4000).prop_map(Step::PassToEnd),
+        1 => (environment.clone(), -90_000_i64..90_000).prop_map(|(environment, millis)| Step::Skew { environment, millis }),
+        4 => (environment.clone(), fates()).prop_map(|(environment, fate)| Step::Ahead { environment, fate }),
     ];
     prop::collection::vec(step, 1..160)
 }
 
 fn windows() -> impl Strategy<Value = Window> {
-    select(vec![Window::Second, Window::Minute, Window::Day])
+    select(vec![Window::Second, Window::Minute, NINETY, Window::Day])
 }
 
 proptest! {
@@ -297,6 +352,7 @@ fn every_broken_rule_is_noticed() {
         Mutation::RetriedReturn,
         Mutation::UnconditionalReturn,
         Mutation::DeductAfterReturn,
+        Mutation::AnyLabel,
     ] {
         assert!(is_noticed(mutation), "{mutation:?}");
     }
@@ -347,7 +403,7 @@ fn what_is_left_at_the_end_is_given_in_parts_and_nothing_after_it() {
     other.refused(&rule, &ask(&take), Obstacle::Exhausted, now, 1.0);
     assert!(other.denied(&rule, now.plus(Duration::from_millis(499))).is_some());
     assert!(other.denied(&rule, now.plus(Duration::from_millis(500))).is_none());
-    let back = lease.give_back(&rule, now, true).expect("a return");
+    let back = lease.give_back(&rule, now, true).pop().expect("a return");
     assert_eq!((back.permits, lease.credit(&rule, now)), (7, 0));
     assert!(counter.give_back(&back));
     let tomorrow = now.plus(Duration::from_secs(86_400));
@@ -371,4 +427,38 @@ fn a_lower_number_holds_for_what_is_held_and_a_higher_one_for_what_was_denied() 
     lease.refused(&rule(10), &ask(&take), Obstacle::Exhausted, now, 1.0);
     assert!(lease.denied(&rule(10), now).is_some() && lease.denied(&rule(5), now).is_some());
     assert!(lease.denied(&rule(11), now).is_none());
+}
+
+#[test]
+fn of_short_windows_a_wrong_clock_holds_nothing_that_no_request_waits_for() {
+    let burst = Mode::Burst { burst: None, request_max: 1 };
+    for (window, mode, holds) in [
+        (Window::Second, burst, false),
+        (Window::Second, Mode::Exact, false),
+        (Window::Minute, Mode::Exact, false),
+        (Window::Hour, Mode::Exact, true),
+        (Window::Day, Mode::Exact, true),
+    ] {
+        let rule = Rule { id: "x".into(), limit: 1_000_000, window, mode };
+        let now = Timestamp::from_seconds(1_795_526_000);
+        let (mut counter, mut lease) = (Counter::default(), Lease::default());
+        let sizing = |is_clock_wrong| Sizing { service: SERVICE, random: 0.0, is_clock_wrong };
+        for millis in [0, 20, 40] {
+            let now = now.plus(Duration::from_millis(millis));
+            lease.request(now);
+            let mut ask = lease.take(&rule, 1, now, sizing(false)).expect("an ask");
+            ask.meet(&counter);
+            let number = counter.take(std::slice::from_ref(&ask)).expect("granted")[0];
+            lease.taken(&rule, &ask, number, now);
+        }
+        let now = now.plus(Duration::from_millis(60));
+        let block = |ask: Option<Ask>| match ask {
+            Some(Ask::Take(take)) => take.block,
+            Some(Ask::Draw(draw)) => draw.block,
+            None => 0,
+        };
+        assert!(block(lease.clone().take(&rule, 1, now, sizing(false))) > 1, "{rule:?}");
+        assert_eq!(block(lease.clone().take(&rule, 1, now, sizing(true))) > 1, holds, "{rule:?}");
+        assert_eq!(lease.take(&rule, 0, now, sizing(true)).is_some(), holds, "{rule:?}");
+    }
 }

@@ -66,6 +66,12 @@ impl Window {
         }
     }
 
+    /// Whether a clock that is wrong by seconds is wrong by much of it: a minute and shorter.
+    #[must_use]
+    pub fn is_short(self) -> bool {
+        self.longest() <= Duration::from_secs(60)
+    }
+
     /// How long a window can be.
     #[must_use]
     pub fn longest(self) -> Duration {

@@ -1,6 +1,12 @@
 //! Counters in memory.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use faregate_core::{
@@ -21,6 +27,7 @@ pub struct FakeCounters {
     expires_at: Mutex<BTreeMap<String, Timestamp>>,
     months: Mutex<BTreeMap<(String, String), u64>>,
     costs: Mutex<BTreeMap<(String, String), u64>>,
+    skew_millis: AtomicI64,
 }
 
 impl FakeCounters {
@@ -46,6 +53,11 @@ impl FakeCounters {
     #[must_use]
     pub fn month(&self, item: &str, limit: &str) -> Option<u64> {
         locked(&self.months).get(&(item.to_owned(), limit.to_owned())).copied()
+    }
+
+    /// The clock is ahead of the store's by so many milliseconds from now on.
+    pub fn set_skew_millis(&self, millis: i64) {
+        self.skew_millis.store(millis, Ordering::Relaxed);
     }
 
     /// The names of all counters.
@@ -98,5 +110,9 @@ impl Counters for FakeCounters {
         known.slots.retain(|name, _| slots.contains(name));
         known.buckets.clear();
         Ok(known)
+    }
+
+    fn skew_millis(&self) -> i64 {
+        self.skew_millis.load(Ordering::Relaxed)
     }
 }

@@ -6,6 +6,7 @@
 mod accounts;
 mod acquire;
 mod answer;
+mod clock_watch;
 mod scope;
 mod wants;
 
@@ -30,6 +31,7 @@ use tokio::time::timeout;
 use self::{
     accounts::{Account, Accounts},
     acquire::{KEPT_QUOTA, Outcome, Reason},
+    clock_watch::ClockWatch,
     wants::Want,
 };
 use super::{Ports, SideWork, authorise::Clearance, dressing::Dressing, edge::Client};
@@ -75,6 +77,7 @@ pub(super) struct Limits {
     random: Arc<dyn Random>,
     meter: Arc<Meter>,
     accounts: Accounts,
+    clock_watch: ClockWatch,
     /// Mean time of a request in microseconds: one environment asks for no more than it can serve.
     service_micros: AtomicU64,
     /// What a request costs in the mean, in nano-dollars.
@@ -120,6 +123,7 @@ impl Limits {
             random: Arc::clone(&ports.random),
             meter: Arc::clone(meter),
             accounts: Accounts::default(),
+            clock_watch: ClockWatch::new(ports),
             service_micros: AtomicU64::new(0),
             request_cost: AtomicU64::new(Prices::default().of(&first, ports.machine)),
             rolled: Mutex::default(),
@@ -147,6 +151,7 @@ impl Limits {
         dressing.limits(answer::headers(&wants, self.clock.now()));
         taken?;
         self.renew_beside(&wants, side_work);
+        self.lease_ahead_beside(&wants, side_work);
         self.give_back_beside(side_work);
         self.roll_up_beside(side_work);
         Ok(Admission { clearance, plan })
@@ -219,6 +224,11 @@ impl Limits {
     /// Notes how long a request took.
     pub(super) fn served(&self, duration: Duration) {
         follow(&self.service_micros, u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// By how much the clock is certainly wrong; zero where that is a second at most.
+    pub(super) fn clock_skew(&self) -> Duration {
+        self.clock_watch.skew()
     }
 
     /// Gives back what keys hold that have fallen silent.

@@ -23,6 +23,9 @@ pub trait Counters: Send + Sync {
     async fn roll_up(&self, roll_up: &RollUp, expires_at: Timestamp) -> Result<(), StoreError>;
     /// These slots of a counter as they were a moment ago; those that were never written are left out.
     async fn read(&self, counter: &str, slots: &[SlotName]) -> Result<Counter, StoreError>;
+    /// By how many milliseconds the clock is certainly ahead of the store's, or behind where that is negative; 0 where it
+    /// may be right. Known from what the store answered so far.
+    fn skew_millis(&self) -> i64;
 }
 
 /// What else a take needs to say.

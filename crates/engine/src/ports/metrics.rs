@@ -48,7 +48,7 @@ pub struct MetricSinks {
 pub fn unit_of(metric: &str) -> &'static str {
     match metric {
         "Latency" | "BackendLatency" | "Overhead" => "Milliseconds",
-        "ConfigAge" => "Seconds",
+        "ConfigAge" | "ClockSkew" => "Seconds",
         "EstimatedCost" => "None",
         _ => "Count",
     }

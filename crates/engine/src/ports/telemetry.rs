@@ -31,6 +31,8 @@ pub enum Metric {
     KeyItemsInvalid,
     /// An issuer's keys or answers could not be had.
     IssuerErrors,
+    /// The clock is wrong by more than a second.
+    ClockSkew,
     /// Metrics could not be sent; they are kept and sent with the next.
     MetricsDelayed,
 }
@@ -45,6 +47,7 @@ impl Metric {
             Self::PublishRejected => "PublishRejected",
             Self::KeyItemsInvalid => "KeyItemsInvalid",
             Self::IssuerErrors => "IssuerErrors",
+            Self::ClockSkew => "ClockSkew",
             Self::MetricsDelayed => "MetricsDelayed",
         }
     }

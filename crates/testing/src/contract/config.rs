@@ -30,13 +30,14 @@ pub use status::{an_empty_table_holds_nothing, the_status_comes_back_as_it_was_w
 
 /// Makes a test of each promise of the Config table's ports.
 ///
-/// The argument is an async function that yields a [`Subject`](super::Subject) of `dyn ConfigWriter`.
+/// The argument is an async function that yields a [`Subject`](super::Subject) of `dyn ConfigWriter`; with
+/// `on` and the type of a server it gets that and a check's name, and there is one function `all` for all promises.
 #[macro_export]
 macro_rules! config_contract {
-    ($start:path) => {
+    ($start:path $(, on $server:ty)?) => {
         $crate::contract_tests!(
             config,
-            $start,
+            $start $(, on $server)?;
             a_flip_keeps_the_head_and_makes_it_current,
             a_flip_of_an_unreadable_head_writes_each_version_once,
             a_flip_with_another_expectation_writes_nothing,

@@ -1,7 +1,7 @@
 //! `Counters`.
 
 use faregate_core::{
-    limit::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Slot, SlotName, Take, Window},
+    limit::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Sizing, Slot, SlotName, Take, Window},
     time::Timestamp,
 };
 use faregate_engine::ports::{Counters, StoreError, Taken, Terms, Waiting};
@@ -9,14 +9,16 @@ use futures_util::future::join_all;
 
 /// Makes a test of each promise of [`Counters`].
 ///
-/// The argument is an async function that yields a [`Subject`](super::Subject) of `dyn Counters`.
+/// The argument is an async function that yields a [`Subject`](super::Subject) of `dyn Counters`; with
+/// `on` and the type of a server it gets that and a check's name, and there is one function `all` for all promises.
 #[macro_export]
 macro_rules! counters_contract {
-    ($start:path) => {
+    ($start:path $(, on $server:ty)?) => {
         $crate::contract_tests!(
             counters,
-            $start,
+            $start $(, on $server)?;
             a_bucket_gives_what_comes_back_and_no_more,
+            a_bucket_that_has_been_full_for_a_while_is_begun_anew,
             a_limit_whose_unit_changes_counts_anew,
             a_mixed_take_resets_some_and_adds_to_others,
             a_slot_goes_from_one_month_to_the_month_after_the_next,
@@ -74,8 +76,7 @@ pub async fn a_bucket_gives_what_comes_back_and_no_more(store: &dyn Counters) {
     let mode = Mode::Burst { burst: None, request_max: 1 };
     let rule = Rule { id: "fast".into(), limit: 10, window: Window::Second, mode };
     let at = |millis: u64| Timestamp::from_millis(1_795_526_000_000 + millis);
-    let draw =
-        |permits, now| Lease::default().take(&rule, permits, now, std::time::Duration::ZERO, 0.0).expect("a draw");
+    let draw = |permits, now| Lease::default().take(&rule, permits, now, Sizing::default()).expect("a draw");
     let take = async |ask: &Ask| {
         let quota = Ask::Take(day(20_000, 1));
         store.take("plan|c#acme", &[ask.clone(), quota], TERMS).await.expect("an answer")
@@ -98,6 +99,28 @@ pub async fn a_bucket_gives_what_comes_back_and_no_more(store: &dyn Counters) {
     assert_eq!(take(&draw(5, at(10_000))).await, Taken::Granted(vec![1_795_526_010_500_000, 5]));
     let read = slot(store, &day(20_000, 1)).await.map(|slot| slot.granted);
     assert_eq!(read, Some(5), "what was refused took nothing of the quota");
+}
+
+/// A bucket that has been full for a moment may be drawn from as if it was not; for longer it must be begun anew, so that
+/// it never gives more than it holds.
+pub async fn a_bucket_that_has_been_full_for_a_while_is_begun_anew(store: &dyn Counters) {
+    let mode = Mode::Burst { burst: None, request_max: 1 };
+    let rule = Rule { id: "fast".into(), limit: 10, window: Window::Second, mode };
+    let at = |millis: u64| Timestamp::from_millis(1_795_526_000_000 + millis);
+    let draw = |now, is_full| match Lease::default().take(&rule, 1, now, Sizing::default()) {
+        Some(Ask::Draw(mut draw)) => {
+            draw.is_full = is_full;
+            [Ask::Draw(draw)]
+        }
+        other => panic!("no draw: {other:?}"),
+    };
+    let take = async |ask: [Ask; 1]| store.take("plan|c#acme", &ask, TERMS).await.expect("an answer");
+    assert!(matches!(take(draw(at(0), false)).await, Taken::Refused(_)), "nobody drew from it yet");
+    assert_eq!(take(draw(at(0), true)).await, Taken::Granted(vec![1_795_526_000_100_000]));
+    assert_eq!(take(draw(at(120), false)).await, Taken::Granted(vec![1_795_526_000_200_000]), "full since 20 ms");
+    assert!(matches!(take(draw(at(240), false)).await, Taken::Refused(_)), "full since 40 ms");
+    assert_eq!(take(draw(at(240), true)).await, Taken::Granted(vec![1_795_526_000_340_000]));
+    assert!(matches!(take(draw(at(339), true)).await, Taken::Refused(_)), "not full");
 }
 
 /// A counter that is not there is no error and grants nothing; a reset makes it.

@@ -12,7 +12,7 @@ macro_rules! secrets_contract {
     ($start:path) => {
         $crate::contract_tests!(
             secrets,
-            $start,
+            $start;
             a_secret_is_read_by_name,
             an_empty_secret_is_an_error,
             an_absent_secret_is_unavailable_by_name,

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use serde_json::{Map, Value};
 
 use super::{
-    template::TableDefinition,
+    DynamoDbError,
+    template::{TableDefinition, tables_of_template},
     wire::{CallError, call},
 };
 
@@ -49,8 +50,18 @@ impl Default for TableNames {
     }
 }
 
+/// Makes the tables of [`TEMPLATE`] under these names; those that exist already stay as they are.
+pub(super) async fn create_all(address: SocketAddr, names: &TableNames) -> Result<(), DynamoDbError> {
+    for definition in tables_of_template(TEMPLATE)? {
+        let table = names.of(&definition.logical_id).to_owned();
+        let made = create(address, &definition, &table).await;
+        made.map_err(|source| DynamoDbError::Table { table, source })?;
+    }
+    Ok(())
+}
+
 /// Makes one table, unless there is one of that name.
-pub(super) async fn create(address: SocketAddr, definition: &TableDefinition, name: &str) -> Result<(), CallError> {
+async fn create(address: SocketAddr, definition: &TableDefinition, name: &str) -> Result<(), CallError> {
     match call(address, "CreateTable", &named(&definition.create, name)).await {
         Err(CallError::Refused { code, .. }) if code == "ResourceInUseException" => return Ok(()),
         made => made?,

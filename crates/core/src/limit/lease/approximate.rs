@@ -57,6 +57,11 @@ impl Approximate {
         self.index == index && self.alone > 0
     }
 
+    /// Whether one permit was spent in this window, and nothing else is known of it.
+    pub(super) fn is_fresh(&self, index: u64) -> bool {
+        self.index == index && self.seen == 0 && self.alone <= 1
+    }
+
     pub(super) fn is_due(&self, rule: &Rule, now: Timestamp) -> bool {
         let index = rule.window.index(now);
         let window = Duration::from_secs(rule.window.seconds(index));

@@ -14,6 +14,12 @@ const NEEDED_FOR: Duration = Duration::from_millis(50);
 /// How much longer than necessary an environment waits at most that found the bucket empty once.
 const EMPTY_FIRST: Duration = Duration::from_millis(20);
 
+/// How many permits more than it will need a key asks for at most, as a part of them, where there are plenty: those that are
+/// not spent in time are lost, and those that are missing cost a write.
+const MORE_MAX: f64 = 0.6;
+/// How much the newest look at the bucket counts.
+const FOUND_WEIGHT: f64 = 1.0 / 4.0;
+
 /// Permits of one bucket in one environment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Burst {
@@ -25,6 +31,10 @@ pub(super) struct Burst {
     /// How often in a row it was empty.
     empties: u32,
     last_block: u64,
+    /// The part of what the counter may give that it still had after this environment last drew from it: 0 to 1.
+    plenty: f64,
+    /// How often the bucket was not full of late when this environment drew from it: 0 to 1.
+    found_used: f64,
 }
 
 impl Burst {
@@ -67,26 +77,28 @@ impl Burst {
     }
 
     /// Permits for as long as a lease lives, at this key's own pace.
-    pub(super) fn draw(&mut self, rule: &Rule, needed: u64, moment: Moment<'_>) -> Option<Draw> {
-        let Moment { now, pace, service, random } = moment;
+    pub(super) fn draw(&mut self, rule: &Rule, needed: u64, moment: Moment) -> Option<Draw> {
+        let Moment { now, rate, random, may_hold } = moment;
         let shape = Shape::of(rule)?;
-        // What would not be spent in time is lost: only where there is plenty, more is asked for than will be needed.
         let available = shape.available(self.full_at, now);
-        let plenty = 1.0 + available as f64 / shape.central().max(1) as f64;
-        let used = pace.rate(now, service) * shape.life().as_secs_f64() * plenty;
-        let block = ((used + random).floor() as u64).min(available).max(needed);
+        let used = rate * shape.life().as_secs_f64() * (1.0 + MORE_MAX * self.plenty);
+        let wanted = if may_hold { (used + random).floor() as u64 } else { 0 };
+        let block = wanted.min(available).max(needed);
         // What one request takes is no more than the bucket ever has: the document was checked for that.
         if block == 0 || block > shape.central() {
             return None;
         }
         let bucket = Draw::bucket_of(rule);
         let mut draw = Draw { bucket, now, block, needed, is_full: false, shape };
-        draw.is_full = self.full_at <= draw.now_micros();
+        draw.is_full = self.full_at <= draw.floor_micros() && self.found_used <= 0.5;
         Some(draw)
     }
 
     pub(super) fn drawn(&mut self, draw: &Draw, full_at: u64, now: Timestamp) {
         self.full_at = full_at;
+        let was_used = full_at != draw.now_micros() + draw.cost_micros();
+        self.found_used += FOUND_WEIGHT * (f64::from(u8::from(was_used)) - self.found_used);
+        self.plenty = draw.shape.available(full_at, now) as f64 / draw.shape.central().max(1) as f64;
         self.last_block = draw.block;
         (self.empty_until, self.empties) = (Timestamp::default(), 0);
         if draw.shape.available(full_at, now) == 0 {

@@ -26,11 +26,19 @@ const DENIED_PART: u32 = 50;
 /// How many mean gaps of silence make a key idle, and how many seconds do whatever its pace was.
 const IDLE_GAPS: f64 = 4.0;
 const IDLE_SECONDS_MAX: f64 = 60.0;
+/// How long before the end of a window permits of the next one are asked for, at most.
+const AHEAD: Duration = Duration::from_secs(10);
+/// How many requests must be expected in that time, so that a key is worth permits of a window that may not see it.
+const AHEAD_REQUESTS: f64 = 10.0;
 
 /// Permits of one limit in one environment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exact {
     held: Option<Held>,
+    /// Permits of the window after that of `held`.
+    next: Option<Held>,
+    /// When to ask for permits of the window of this number, before it begins; absent where that was done.
+    ahead: Option<(u64, Option<Timestamp>)>,
     last_block: u64,
     denials: u32,
     denied: Option<Denied>,
@@ -63,14 +71,14 @@ impl Exact {
     /// Permits that can be spent in this window without asking anybody: no more than the rule's number leaves, which may
     /// be a lower one than that under which they were taken.
     pub(super) fn credit(&self, rule: &Rule, index: u64) -> u64 {
-        let held = self.held.as_ref().filter(|held| held.index == index);
-        held.map_or(0, |held| held.credit.min(rule.limit.saturating_sub(held.granted.saturating_sub(held.credit))))
+        self.held(index)
+            .map_or(0, |held| held.credit.min(rule.limit.saturating_sub(held.granted.saturating_sub(held.credit))))
     }
 
     /// How many permits everybody together has left in this window, as far as this environment knows: its own credit,
     /// and what the counter had not granted when it last wrote.
     pub(super) fn remaining(&self, rule: &Rule, index: u64) -> u64 {
-        match self.held.as_ref().filter(|held| held.index == index) {
+        match self.held(index) {
             Some(held) => rule.limit.saturating_sub(held.granted) + self.credit(rule, index),
             None => rule.limit,
         }
@@ -78,9 +86,10 @@ impl Exact {
 
     /// Spends permits of the window; `false`, and nothing is spent, where there are not as many.
     pub(super) fn spend(&mut self, rule: &Rule, index: u64, permits: u64) -> bool {
+        self.enter(index);
         let has_enough = self.credit(rule, index) >= permits;
-        match &mut self.held {
-            Some(held) if has_enough && held.index == index => {
+        match self.held_mut(index) {
+            Some(held) if has_enough => {
                 held.credit -= permits;
                 held.unsettled += permits;
                 true
@@ -91,7 +100,7 @@ impl Exact {
 
     /// Counts permits that were spent without being held.
     pub(super) fn spend_unpaid(&mut self, index: u64, permits: u64) {
-        if let Some(held) = self.held.as_mut().filter(|held| held.index == index) {
+        if let Some(held) = self.held_mut(index) {
             held.unsettled += permits;
         }
     }
@@ -114,13 +123,43 @@ impl Exact {
 
     /// A take that brings at least `needed` permits if the counter has them; `None` where none is needed and the key is
     /// not worth any.
-    pub(super) fn take(&mut self, rule: &Rule, needed: u64, moment: Moment<'_>) -> Option<Take> {
+    pub(super) fn take(&mut self, rule: &Rule, needed: u64, moment: Moment) -> Option<Take> {
         let index = rule.window.index(moment.now);
         let block = self.block(rule, needed, moment);
+        self.take_block(rule, index, block)
+    }
+
+    /// A take of the first permits of the next window, once and at a moment of the present one's last seconds that is
+    /// another one in each environment, so that not all begin to wait when it begins.
+    pub(super) fn take_ahead(&mut self, rule: &Rule, moment: Moment) -> Option<Take> {
+        let Moment { now, rate, random, may_hold } = moment;
+        let index = rule.window.index(now);
+        let begins_at = rule.window.end(index);
+        if !may_hold || rule.window.is_short() || begins_at.since(now) > AHEAD {
+            return None;
+        }
+        let ask_at = match self.ahead {
+            Some((next, at)) if next == index + 1 => at?,
+            _ => {
+                let at = now.plus(begins_at.since(now).mul_f64(random));
+                self.ahead = Some((index + 1, Some(at)));
+                at
+            }
+        };
+        let is_busy = rate * AHEAD.as_secs_f64() >= AHEAD_REQUESTS;
+        if now < ask_at || !is_busy || self.held(index + 1).is_some() {
+            return None;
+        }
+        self.ahead = Some((index + 1, None));
+        let block = self.block(rule, 1, Moment { now: begins_at, ..moment });
+        self.take_block(rule, index + 1, block)
+    }
+
+    fn take_block(&mut self, rule: &Rule, index: u64, block: u64) -> Option<Take> {
         if block == 0 {
             return None;
         }
-        let held = self.held.as_mut().filter(|held| held.index == index);
+        let held = self.held_mut(index);
         // Told once, whatever becomes of it: a count that is told twice would be too high.
         let settled = held.map_or(0, |held| std::mem::take(&mut held.unsettled));
         let slot = SlotName::of(&rule.id, rule.window, index);
@@ -129,28 +168,33 @@ impl Exact {
 
     /// A take was certainly not made: what it told is still to be told.
     pub(super) fn not_taken(&mut self, take: &Take) {
-        if let Some(held) = self.held.as_mut().filter(|held| held.index == take.index) {
+        if let Some(held) = self.held_mut(take.index) {
             held.unsettled += take.settled;
         }
     }
 
     /// How many permits to ask for.
-    fn block(&self, rule: &Rule, needed: u64, moment: Moment<'_>) -> u64 {
-        let Moment { now, pace, service, random } = moment;
+    fn block(&self, rule: &Rule, needed: u64, moment: Moment) -> u64 {
+        let Moment { now, rate: own, random, may_hold } = moment;
+        if !may_hold {
+            return needed;
+        }
         let index = rule.window.index(now);
-        let held = self.held.as_ref().filter(|held| held.index == index);
-        let own = pace.rate(now, service);
+        let held = self.held(index);
         let largest = match self.last_block {
             0 => return (rule.limit / FIRST_BLOCK_PART).max(1).max(needed),
             last => last.saturating_mul(GROWTH_MAX),
         };
         // A new window begins at the pace of the one before, as long as its counter has not said otherwise.
-        let known = held.or(self.held.as_ref().filter(|held| held.index + 1 == index));
+        let known = held.or_else(|| self.held_before(index));
         let granted = held.map_or(0, |held| held.granted);
         let wanted = match known {
             Some(known) if own > 0.0 => {
                 let all = known.fleet.rate(known.granted, now.since(rule.window.start(known.index)));
-                let left = rule.limit.saturating_sub(granted) as f64;
+                // The others went on since this environment last wrote, or since the window began.
+                let since = held.map_or(rule.window.start(index), |held| held.fleet.wrote_at());
+                let by_now = granted.saturating_add((all * now.since(since).as_secs_f64()) as u64);
+                let left = rule.limit.saturating_sub(by_now) as f64;
                 let exhausted_in = if all > 0.0 { left / all } else { f64::INFINITY };
                 let ends_in = rule.window.end(index).since(now).as_secs_f64();
                 let seconds = BLOCK_SECONDS.max(BLOCK_PERMITS / own).min(exhausted_in / 2.0).min(ends_in);
@@ -159,6 +203,10 @@ impl Exact {
             }
             _ => 0.0,
         };
+        if needed == 0 && wanted < 1.0 {
+            // The limit will be reached before this key comes again: a permit that waits for it here may be lost.
+            return 0;
+        }
         // Rounded up as often as its fraction says, so that the mean is right.
         let rounded = (wanted + random).floor().max(0.0) as u64;
         // More than is left would grant nothing, and would count when the limit is raised.
@@ -170,32 +218,64 @@ impl Exact {
     pub(super) fn taken(&mut self, rule: &Rule, take: &Take, granted: u64, now: Timestamp) {
         let grant = take.grant(granted);
         let granted = granted.min(take.limit);
+        let present = rule.window.index(now);
+        self.enter(take.index.min(present));
         self.last_block = take.block;
-        match &mut self.held {
-            Some(held) if held.index == take.index => {
-                held.credit += grant;
-                held.fleet.wrote(held.granted, granted, now);
-                held.granted = granted;
-            }
-            // An answer that comes when its window is not the present one brings nothing.
-            _ if rule.window.index(now) != take.index => return,
-            _ => {
-                let known = self.held.as_ref().filter(|held| held.index + 1 == take.index);
-                let untold = self.held.as_ref().filter(|held| held.index < take.index && held.unsettled > 0);
-                self.left_over = untold.map(|held| (held.index, held.unsettled));
-                let fleet = known.map_or_else(|| Fleet::new(now), |known| known.fleet.next(now));
-                self.held = Some(Held { index: take.index, credit: grant, unsettled: 0, granted, fleet });
+        if let Some(held) = self.held_mut(take.index) {
+            held.credit += grant;
+            held.fleet.wrote(held.granted, granted, now);
+            held.granted = granted;
+        } else if take.index < present || take.index > present + 1 {
+            // An answer that comes when its window is over brings nothing.
+            return;
+        } else {
+            let known = self.held_before(take.index);
+            let since = now.max(rule.window.start(take.index));
+            let fleet = known.map_or_else(|| Fleet::new(since), |known| known.fleet.next(since));
+            let held = Held { index: take.index, credit: grant, unsettled: 0, granted, fleet };
+            if take.index == present {
+                self.begin(held);
+            } else {
+                self.next = Some(held);
             }
         }
-        if grant > 0 {
+        if grant > 0 && take.index == present {
             self.denials = 0;
             self.denied = None;
         }
     }
 
+    /// Permits of this window, present or next.
+    fn held(&self, index: u64) -> Option<&Held> {
+        self.held.iter().chain(&self.next).find(|held| held.index == index)
+    }
+
+    /// Permits of the window before this one.
+    fn held_before(&self, index: u64) -> Option<&Held> {
+        index.checked_sub(1).and_then(|before| self.held(before))
+    }
+
+    fn held_mut(&mut self, index: u64) -> Option<&mut Held> {
+        self.held.iter_mut().chain(&mut self.next).find(|held| held.index == index)
+    }
+
+    /// Goes on to the next window where that has come.
+    fn enter(&mut self, present: u64) {
+        if let Some(next) = self.next.take_if(|next| next.index <= present) {
+            self.begin(next);
+        }
+    }
+
+    /// Goes on to another window: what was spent in the one before and never told is left over.
+    fn begin(&mut self, held: Held) {
+        let untold = self.held.as_ref().filter(|before| before.index < held.index && before.unsettled > 0);
+        self.left_over = untold.map(|before| (before.index, before.unsettled)).or(self.left_over);
+        self.held = Some(held);
+    }
+
     /// Whether something was spent that no slot and no month knows of.
     pub(super) fn has_to_tell(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.unsettled > 0)
+        self.held.iter().chain(&self.next).any(|held| held.unsettled > 0)
     }
 
     /// The number of a window that is over, and what was spent in it and never told; once.
@@ -207,6 +287,8 @@ impl Exact {
     pub(super) fn refused(&mut self, rule: &Rule, take: &Take, obstacle: Obstacle, now: Timestamp, random: f64) {
         match obstacle {
             Obstacle::OlderWindow | Obstacle::Empty { .. } => {}
+            // What is said of the next window is asked again when it is the present one.
+            _ if take.index > rule.window.index(now) => {}
             Obstacle::NewerWindow | Obstacle::Exhausted => {
                 // Requests that asked at once were told once.
                 if self.denied(rule, take.index, now).is_some() {
@@ -228,12 +310,25 @@ impl Exact {
         }
     }
 
-    /// What to give back of a key that has fallen silent; deducted here before it is sent, and sent once.
-    pub(super) fn give_back(&mut self, rule: &Rule, now: Timestamp, pace: &Pace, is_leaving: bool) -> Option<Return> {
+    /// Whether there are permits of a window that is not over.
+    pub(super) fn holds(&self, rule: &Rule, present: u64) -> bool {
+        self.credit(rule, present) > 0 || self.next.as_ref().is_some_and(|next| next.index > present && next.credit > 0)
+    }
+
+    /// What to give back of a key that has fallen silent; deducted here before it is sent, and sent once. Permits of the
+    /// next window are given back by an environment that leaves, others wait for what it brings.
+    pub(super) fn give_back(&mut self, rule: &Rule, now: Timestamp, pace: &Pace, is_leaving: bool) -> Vec<Return> {
         let index = rule.window.index(now);
-        let is_idle = is_leaving || pace.silence(now) > (IDLE_GAPS * pace.gap()).min(IDLE_SECONDS_MAX);
-        let held = self.held.as_mut().filter(|held| held.index == index)?;
-        if !is_idle || held.credit == 0 && !(is_leaving && held.unsettled > 0) {
+        self.enter(index);
+        let is_idle = pace.silence(now) > (IDLE_GAPS * pace.gap()).min(IDLE_SECONDS_MAX);
+        let next = is_leaving.then_some(index + 1);
+        let indices = (is_leaving || is_idle).then_some(index).into_iter().chain(next);
+        indices.filter_map(|index| self.return_of(rule, index, is_leaving)).collect()
+    }
+
+    fn return_of(&mut self, rule: &Rule, index: u64, is_leaving: bool) -> Option<Return> {
+        let held = self.held_mut(index)?;
+        if held.credit == 0 && !(is_leaving && held.unsettled > 0) {
             return None;
         }
         let (permits, settled) = (std::mem::take(&mut held.credit), std::mem::take(&mut held.unsettled));

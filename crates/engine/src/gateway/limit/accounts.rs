@@ -188,8 +188,10 @@ impl Account {
 
     /// Deducts what is not needed any more, and yields it to be sent: everything, where the environment is leaving.
     pub(super) fn give_back(&self, now: Timestamp, is_leaving: bool) -> Vec<Return> {
-        let give_back = |holding: &mut Holding| holding.lease.give_back(holding.rule.as_ref()?, now, is_leaving);
-        self.lock().values_mut().filter_map(give_back).collect()
+        let give_back = |Holding { lease, rule, .. }: &mut Holding| {
+            rule.as_ref().map(|rule| lease.give_back(rule, now, is_leaving)).unwrap_or_default()
+        };
+        self.lock().values_mut().flat_map(give_back).collect()
     }
 }
 

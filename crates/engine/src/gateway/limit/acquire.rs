@@ -1,19 +1,26 @@
 //! Asking a counter for permits, and giving them back.
 
 use std::{
-    sync::{PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use faregate_core::{
     cost::Cost,
-    limit::{Ask, Counter, Obstacle, Return, RollUp, Rule, SlotName, Take},
+    limit::{Ask, Counter, Obstacle, Return, RollUp, Rule, Sizing, SlotName, Take},
 };
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
-use super::{Limits, accounts::Account, wants::Want};
-use crate::ports::{StoreError, Taken, Terms, Waiting};
+use super::{
+    Limits,
+    accounts::{self, Account},
+    wants::Want,
+};
+use crate::{
+    gateway::SideWork,
+    ports::{StoreError, Taken, Terms, Waiting},
+};
 
 /// How often a take is sent, each time for another reason.
 const TRIES_MAX: usize = 3;
@@ -34,6 +41,8 @@ pub(super) enum Reason {
     Lacking,
     /// The last permit is being spent, and the next request may come.
     Spent,
+    /// The window ends soon, and requests may come in the next one.
+    Ahead,
 }
 
 /// What came of asking a counter.
@@ -72,10 +81,30 @@ impl Limits {
         if let Some(outcome) = self.probe(account, wants, reason).await {
             return outcome;
         }
-        let mut planned = self.plan(account, wants, reason);
+        let planned = self.plan(account, wants, reason);
         if planned.is_empty() {
             return Outcome::Granted;
         }
+        self.send(account, wants, planned, reason).await
+    }
+
+    /// Fetches permits of windows that begin soon, where it is time for that.
+    pub(super) fn lease_ahead_beside(self: &Arc<Self>, wants: &[Want], side_work: &mut SideWork) {
+        for account in accounts::distinct(wants) {
+            let planned = self.plan(account, wants, Reason::Ahead);
+            if !planned.is_empty() {
+                let (limits, account, wants) = (Arc::clone(self), Arc::clone(account), wants.to_vec());
+                side_work.spawn(async move {
+                    let _fetching = account.fetching.lock().await;
+                    // Whatever comes of it, the first request of the window sees it in its account.
+                    let _ = limits.send(&account, &wants, planned, Reason::Ahead).await;
+                });
+            }
+        }
+    }
+
+    /// Sends takes that are planned, all in one write, as often as it takes to meet the counter.
+    async fn send(&self, account: &Account, wants: &[Want], mut planned: Vec<Planned>, reason: Reason) -> Outcome {
         let terms = self.terms(account, wants, reason);
         let mut throttled = "the counter is busy".to_owned();
         for number in 0..TRIES_MAX {
@@ -194,24 +223,27 @@ impl Limits {
     /// One take for each limit that lacks something; what runs low rides along.
     fn plan(&self, account: &Account, wants: &[Want], reason: Reason) -> Vec<Planned> {
         let now = self.clock.now();
-        let service = Duration::from_micros(self.service_micros.load(Ordering::Relaxed));
         let mut holdings = account.lock();
         let plan = |(number, want): (usize, &Want)| {
             let rule = &want.rule;
             let lease = &mut holdings.entry(rule.key()).or_default().lease;
+            if reason == Reason::Ahead {
+                let ask = lease.take_ahead(rule, now, self.sizing())?;
+                return Some(Planned { number, rule: rule.clone(), ask, over: None, is_needed: false });
+            }
             let lacks = want.permits.saturating_sub(lease.credit(rule, now));
             let is_needed = lacks > 0 && reason == Reason::Lacking;
             if !is_needed && (!lease.is_low(rule, now) || lease.was_denied(rule, now)) {
                 return None;
             }
             let needed = if is_needed { lacks } else { 0 };
-            let ask = lease.take(rule, needed, now, service, self.random_part())?;
+            let ask = lease.take(rule, needed, now, self.sizing())?;
             Some(Planned { number, rule: rule.clone(), ask, over: None, is_needed })
         };
         let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
         let planned: Vec<Planned> = own.filter_map(plan).collect();
         // What only rides along is not worth a write of its own where a request lacks nothing any more.
-        let is_worth_it = reason == Reason::Spent || planned.iter().any(|planned| planned.is_needed);
+        let is_worth_it = reason != Reason::Lacking || planned.iter().any(|planned| planned.is_needed);
         if is_worth_it {
             return planned;
         }
@@ -221,19 +253,27 @@ impl Limits {
         Vec::new()
     }
 
+    fn sizing(&self) -> Sizing {
+        Sizing {
+            service: Duration::from_micros(self.service_micros.load(Ordering::Relaxed)),
+            random: self.random_part(),
+            is_clock_wrong: self.clock_watch.is_wrong(),
+        }
+    }
+
     /// A counter may be deleted when no window of any limit that may share it can still be the present one.
     fn terms(&self, account: &Account, wants: &[Want], reason: Reason) -> Terms {
         let now = self.clock.now();
         let longest = wants.iter().map(|want| want.longest).max().unwrap_or_default();
         let waiting = match reason {
             Reason::Lacking => Waiting::Request,
-            Reason::Spent => Waiting::Nobody,
+            Reason::Spent | Reason::Ahead => Waiting::Nobody,
         };
         // What a caller cost is a month's figure, too.
         let kept = if longest >= QUOTA_MIN || !account.is_chosen { KEPT_QUOTA } else { KEPT };
         let expected = match reason {
             Reason::Lacking => self.request_cost.load(Ordering::Relaxed),
-            Reason::Spent => 0,
+            Reason::Spent | Reason::Ahead => 0,
         };
         let cost = (!account.is_chosen).then(|| Cost::at(now, account.bill(expected)));
         Terms { cost, expires_at: now.plus(longest).plus(kept), waiting }

@@ -26,6 +26,8 @@ pub(super) struct Want {
     pub(super) account: Arc<Account>,
     pub(super) rule: Rule,
     pub(super) permits: u64,
+    /// Whether clients can make as many of its scope as they like.
+    is_chosen: bool,
     refuses_when_unavailable: bool,
     /// The longest window of all limits that may share the counter.
     pub(super) longest: Duration,
@@ -88,6 +90,7 @@ impl Limits {
             account,
             rule,
             permits: limit.permits(asked.headers),
+            is_chosen: scope.is_chosen,
             refuses_when_unavailable: limit.refuses_when_unavailable,
             longest: owner.longest,
         });
@@ -132,9 +135,12 @@ impl Want {
         self.with(|holding| holding.lease.credit(&self.rule, now) >= self.permits)
     }
 
-    /// Whether the counter is to be asked beside the request: the last permit is being spent, or it is time to tell.
+    /// Whether the counter is to be asked beside the request: the last permit is being spent, or it is time to tell. Of what
+    /// clients choose, such as addresses, it first hears with the second permit.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        self.with(|holding| holding.lease.is_due(&self.rule, now))
+        self.with(|Holding { lease, .. }| {
+            lease.is_due(&self.rule, now) && !(self.is_chosen && lease.is_fresh(&self.rule, now))
+        })
     }
 
     /// Until when the counter's own word is that there is nothing left.
