@@ -1,0 +1,87 @@
+//! `cargo xtask bench cost`: what a million requests cost, from what the gateway's own code was counted to use, beside other
+//! gateways of AWS for the same work.
+//!
+//! A fleet in virtual time serves the workload: the engine as it is deployed, over stores that count every call, with the lines
+//! and metrics that it would write. The processor time of a request is measured on the real binary under the Runtime API
+//! driver. Everything else is a price or an assumption, and both are printed.
+
+#![allow(clippy::print_stdout, reason = "a bench prints its table")]
+
+mod cpu;
+mod fleet;
+mod lines;
+mod neighbours;
+mod table;
+
+use std::time::Duration;
+
+use faregate_core::{
+    cost::{Machine, Prices},
+    policy::telemetry::Sink,
+};
+use fleet::{Counted, Fleet};
+
+/// What the budget is for: dollars per million, at ten requests a second and environment or more.
+const BUDGET: f64 = 0.33;
+
+/// How long a backend takes.
+const BACKEND: Duration = Duration::from_millis(20);
+
+/// What runs in Lambda.
+const MACHINE: Machine = Machine { memory_mb: 256, is_arm64: true, streams: true };
+
+/// How many MB of memory come with a whole processor (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>).
+const MB_PER_PROCESSOR: u32 = 1769;
+
+/// How much traffic, for how long it is watched, and how many consumers share it.
+const WORKLOADS: [Workload; 6] = [
+    Workload { rate: 0.1, watched: Duration::from_secs(8 * 3600), consumers: 1 },
+    Workload { rate: 0.3805, watched: Duration::from_secs(4 * 3600), consumers: 1 },
+    Workload { rate: 10.0, watched: Duration::from_secs(1800), consumers: 1 },
+    Workload { rate: 38.05, watched: Duration::from_secs(1800), consumers: 10 },
+    Workload { rate: 3805.0, watched: Duration::from_secs(120), consumers: 100 },
+    Workload { rate: 10_000.0, watched: Duration::from_secs(120), consumers: 100 },
+];
+
+/// Those of a million, a hundred million and ten billion requests a month.
+const MONTHS: [usize; 3] = [1, 3, 4];
+
+/// Which of them the budget is for: 100 million a month.
+const BUDGETED: usize = 3;
+
+/// A rate of requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Workload {
+    /// Requests a second.
+    pub(crate) rate: f64,
+    pub(crate) watched: Duration,
+    pub(crate) consumers: usize,
+}
+
+/// What was counted for one workload and sink.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) workload: Workload,
+    pub(crate) sink: Sink,
+    pub(crate) counted: Counted,
+}
+
+fn main() -> std::process::ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let processor = runtime.block_on(cpu::per_request());
+    // A part of a processor is that much slower.
+    let overhead = processor.mul_f64(f64::from(MB_PER_PROCESSOR) / f64::from(MACHINE.memory_mb));
+    let mut cases = Vec::new();
+    for workload in WORKLOADS {
+        for sink in [Sink::Cloudwatch, Sink::Emf] {
+            let counted = runtime.block_on(Fleet::new(workload, sink, overhead).run());
+            cases.push(Case { workload, sink, counted });
+        }
+    }
+    let prices = Prices::default();
+    table::print(&cases, processor, overhead, &prices);
+    let budgeted = &cases[2 * BUDGETED];
+    let dollars = table::per_million(&budgeted.counted, &prices);
+    println!("\nbudget: ${dollars:.3} of ${BUDGET:.2} a million at {} requests/s", budgeted.workload.rate);
+    if dollars > BUDGET { std::process::ExitCode::FAILURE } else { std::process::ExitCode::SUCCESS }
+}
