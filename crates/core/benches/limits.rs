@@ -426,9 +426,15 @@ fn micros(seconds: f64) -> u64 {
 
 fn main() {
     // `cargo test --all-targets` runs benches, too, without this argument.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return;
+    if std::env::args().any(|argument| argument == "--bench") {
+        // A word after `--` chooses cases by their names.
+        let word = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+        print_table(cases().iter().filter(|case| case.name.contains(&word)));
+        print_entering();
     }
+}
+
+fn cases() -> Vec<Case> {
     let leases = |name, environments, seconds, trouble, wanted| Case {
         name,
         environments,
@@ -440,30 +446,13 @@ fn main() {
         per_second: None,
         wanted,
     };
-    let big = |name, way, wanted| Case {
-        name,
-        environments: 5000,
-        seconds: 300,
-        windows: 1,
-        demand: DEMAND,
-        way,
-        trouble: Trouble::None,
-        per_second: None,
-        wanted,
-    };
+    let big = |name, way, wanted| Case { way, ..leases(name, 5000, 300, Trouble::None, wanted) };
     let per_second = |name, mode, demand, wanted| Case {
-        name,
-        environments: 100,
-        seconds: SECONDS_WATCHED,
-        windows: 1,
-        demand,
-        way: Way::Leases,
-        trouble: Trouble::None,
         per_second: Some((mode, demand)),
-        wanted,
+        ..leases(name, 100, SECONDS_WATCHED, Trouble::None, wanted)
     };
     let burst = Mode::Burst { burst: None, request_max: 1 };
-    let cases = [
+    vec![
         leases("10 environments, 1 day", 10, 86_400, Trouble::None, ["0", "0.05 %", "0.010"]),
         leases("100 environments, 2 h", 100, 7200, Trouble::None, ["0", "0.07 %", "0.010"]),
         leases("1,000 environments, 15 min", 1000, 900, Trouble::None, ["0", "0.06 %", "0.011"]),
@@ -481,12 +470,13 @@ fn main() {
         per_second("per second, exact, demand 0.7 x", Mode::Exact, 0.7, ["0", "0.15 %", "0.35"]),
         per_second("per second, exact, demand 1.5 x", Mode::Exact, 1.5, ["0", "2-4 %", "0.65"]),
         per_second("per second, approximate, 1.5 x", Mode::Approximate, 1.5, ["+20-50 %", "0", "0.02-0.66"]),
-    ];
+    ]
+}
+
+fn print_table<'a>(cases: impl Iterator<Item = &'a Case>) {
     println!("| case | over | wanted | unused | wanted | writes/admitted | wanted |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
-    // A word after `--` chooses cases by their names.
-    let chosen = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    for case in cases.iter().filter(|case| chosen.as_ref().is_none_or(|word| case.name.contains(word))) {
+    for case in cases {
         let Outcome { most, wanted, admitted, writes, .. } = run(case);
         let part = |permits: u64| format!("{:.2} %", 100.0 * permits as f64 / wanted as f64);
         let over = if admitted > most { format!("+{}", part(admitted - most)) } else { "0".to_owned() };
@@ -498,12 +488,25 @@ fn main() {
             writes as f64 / admitted.max(1) as f64
         );
     }
-    println!(
-        "\nOf the requests in the first second of a window of two minutes, 1,000 environments at {LOW_DEMAND} x the limit:"
-    );
+}
+
+/// How many requests wait that come when a window begins.
+fn print_entering() {
+    println!("\nOf the requests in the first second of a window of two minutes, with 1,000 environments and demand");
+    println!("{LOW_DEMAND} x the limit:");
     for (way, what) in [(Way::Leases, "with permits taken ahead"), (Way::NotAhead, "without")] {
-        let case = Case { seconds: 120, windows: 4, demand: LOW_DEMAND, ..big(what, way, [""; 3]) };
-        let Outcome { entering, waiting, .. } = run(&Case { environments: 1000, ..case });
+        let case = Case {
+            name: what,
+            environments: 1000,
+            seconds: 120,
+            windows: 4,
+            demand: LOW_DEMAND,
+            way,
+            trouble: Trouble::None,
+            per_second: None,
+            wanted: [""; 3],
+        };
+        let Outcome { entering, waiting, .. } = run(&case);
         println!("- {what}: {:.1} % wait for the counter", 100.0 * waiting as f64 / entering as f64);
     }
 }

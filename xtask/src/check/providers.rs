@@ -4,7 +4,7 @@
 use super::runner::Outcome;
 use crate::{
     failure::Failure,
-    process::in_path,
+    process::{command, in_path, run_quietly},
     tools::{PythonTool, ensure_node_packages, ensure_python_tool},
     workspace::Workspace,
 };
@@ -40,6 +40,11 @@ pub(super) async fn install_dynamodb_local(workspace: &Workspace) -> Result<Outc
         return Ok(Outcome::NotPossible(format!(
             "no {missing} in PATH: the stores are not tested on AWS's DynamoDB Local"
         )));
+    }
+    let mut alone = command("unshare", workspace);
+    alone.args(["--map-root-user", "--net", "--pid", "--fork", "--kill-child", "true"]);
+    if let Err(failure) = run_quietly(&mut alone, "unshare").await {
+        return Ok(Outcome::NotPossible(format!("AWS's DynamoDB Local has no network of its own here: {failure}")));
     }
     ensure_node_packages(DYNAMODB_LOCAL, workspace).await.map(|()| Outcome::Passed)
 }
