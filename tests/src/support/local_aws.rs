@@ -6,16 +6,12 @@ use std::{
     process::Stdio,
 };
 
-use bytes::Bytes;
-use http::{Request, header};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
-
-use super::client::send;
 
 /// CloudWatch and everything else that ministack knows, on a port of its own. Dropping it ends its processes.
 #[derive(Debug)]
@@ -158,36 +154,13 @@ impl LocalAws {
     ///
     /// [`LocalAwsError`] with what was answered instead.
     pub async fn metric_sum(&self, name: &str) -> Result<f64, LocalAwsError> {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        for (key, value) in [
-            ("Action", "GetMetricStatistics"),
-            ("Version", "2010-08-01"),
-            ("Namespace", "Faregate"),
-            ("MetricName", name),
-            ("Dimensions.member.1.Name", "Gateway"),
-            ("Dimensions.member.1.Value", "faregate"),
-            ("StartTime", "2020-01-01T00:00:00Z"),
-            ("EndTime", "2100-01-01T00:00:00Z"),
-            ("Period", "60"),
-            ("Statistics.member.1", "Sum"),
-        ] {
-            form.append_pair(key, value);
-        }
-        let credential = "AWS4-HMAC-SHA256 Credential=local/20261124/us-east-1/monitoring/aws4_request, \
-                          SignedHeaders=host, Signature=0";
-        let request = Request::post(&self.endpoint)
-            .header(header::HOST, "monitoring.us-east-1.amazonaws.com")
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(header::AUTHORIZATION, credential)
-            .body(Bytes::from(form.finish()))
-            .map_err(LocalAwsError::because)?;
-        let answer = send(self.address()?, request).await.map_err(LocalAwsError::because)?;
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        if !answer.status.is_success() {
-            return Err(LocalAwsError(text));
-        }
-        let sums = text.split("<Sum>").skip(1).map(|rest| rest.split('<').next().unwrap_or_default().parse::<f64>());
-        sums.sum::<Result<f64, _>>().map_err(|_| LocalAwsError(text))
+        let mut arguments =
+            vec!["cloudwatch", "get-metric-statistics", "--namespace", "Faregate", "--metric-name", name];
+        arguments.extend(["--dimensions", "Name=Gateway,Value=faregate", "--period", "60", "--statistics", "Sum"]);
+        arguments.extend(["--start-time", "2020-01-01T00:00:00Z", "--end-time", "2100-01-01T00:00:00Z"]);
+        let told = self.cli(&arguments).await?;
+        let sums = told["Datapoints"].as_array().into_iter().flatten().map(|point| point["Sum"].as_f64());
+        sums.sum::<Option<f64>>().ok_or_else(|| LocalAwsError(told.to_string()))
     }
 }
 

@@ -26,6 +26,11 @@ const DENIED_PART: u32 = 50;
 /// How many mean gaps of silence make a key idle, and how many seconds do whatever its pace was.
 const IDLE_GAPS: f64 = 4.0;
 const IDLE_SECONDS_MAX: f64 = 60.0;
+/// Within how many seconds a limit must be reached, and within how many times what is left of its window, so that others
+/// want what idle keys hold; and the part of what is left that they want in any case.
+const WANTED_SECONDS: f64 = 2.0 * IDLE_SECONDS_MAX;
+const WANTED_TIMES: f64 = 2.0;
+const MUCH_PART: f64 = 0.01;
 /// How long before the end of a window permits of the next one are asked for, at most.
 const AHEAD: Duration = Duration::from_secs(10);
 /// How many requests must be expected in that time, so that a key is worth permits of a window that may not see it.
@@ -65,6 +70,13 @@ struct Held {
     /// What the counter had granted to everybody when this environment last wrote; at most the limit of then.
     granted: u64,
     fleet: Fleet,
+}
+
+impl Held {
+    /// Permits a second that everybody together takes.
+    fn rate(&self, rule: &Rule, now: Timestamp) -> f64 {
+        self.fleet.rate(self.granted, now.since(rule.window.start(self.index)))
+    }
 }
 
 impl Exact {
@@ -180,21 +192,17 @@ impl Exact {
             return needed;
         }
         let index = rule.window.index(now);
-        let held = self.held(index);
         let largest = match self.last_block {
             0 => return (rule.limit / FIRST_BLOCK_PART).max(1).max(needed),
             last => last.saturating_mul(GROWTH_MAX),
         };
         // A new window begins at the pace of the one before, as long as its counter has not said otherwise.
+        let held = self.held(index);
         let known = held.or_else(|| self.held_before(index));
-        let granted = held.map_or(0, |held| held.granted);
         let wanted = match known {
             Some(known) if own > 0.0 => {
-                let all = known.fleet.rate(known.granted, now.since(rule.window.start(known.index)));
-                // The others went on since this environment last wrote, or since the window began.
-                let since = held.map_or(rule.window.start(index), |held| held.fleet.wrote_at());
-                let by_now = granted.saturating_add((all * now.since(since).as_secs_f64()) as u64);
-                let left = rule.limit.saturating_sub(by_now) as f64;
+                let all = known.rate(rule, now);
+                let left = self.left(rule, index, all, now);
                 let exhausted_in = if all > 0.0 { left / all } else { f64::INFINITY };
                 let ends_in = rule.window.end(index).since(now).as_secs_f64();
                 let seconds = BLOCK_SECONDS.max(BLOCK_PERMITS / own).min(exhausted_in / 2.0).min(ends_in);
@@ -210,7 +218,7 @@ impl Exact {
         // Rounded up as often as its fraction says, so that the mean is right.
         let rounded = (wanted + random).floor().max(0.0) as u64;
         // More than is left would grant nothing, and would count when the limit is raised.
-        let left = rule.limit.saturating_sub(granted);
+        let left = rule.limit.saturating_sub(held.map_or(0, |held| held.granted));
         rounded.min(largest).min(left).max(needed)
     }
 
@@ -320,10 +328,31 @@ impl Exact {
     pub(super) fn give_back(&mut self, rule: &Rule, now: Timestamp, pace: &Pace, is_leaving: bool) -> Vec<Return> {
         let index = rule.window.index(now);
         self.enter(index);
-        let is_idle = pace.silence(now) > (IDLE_GAPS * pace.gap()).min(IDLE_SECONDS_MAX);
+        let is_idle = pace.silence(now) > self.idle_after(rule, index, pace, now);
         let next = is_leaving.then_some(index + 1);
         let indices = (is_leaving || is_idle).then_some(index).into_iter().chain(next);
         indices.filter_map(|index| self.return_of(rule, index, is_leaving)).collect()
+    }
+
+    /// After how many seconds of silence a key is idle: early only where others will soon want what it holds. Where nobody
+    /// will, giving back would cost a write, and the next request another one.
+    fn idle_after(&self, rule: &Rule, index: u64, pace: &Pace, now: Timestamp) -> f64 {
+        let ends_in = rule.window.end(index).since(now).as_secs_f64();
+        let all = self.held(index).map_or(0.0, |held| held.rate(rule, now));
+        let left = self.left(rule, index, all, now);
+        let is_reached = left < all * WANTED_SECONDS.min(WANTED_TIMES * ends_in);
+        let is_much = self.credit(rule, index) as f64 > left * MUCH_PART;
+        if is_reached || is_much { (IDLE_GAPS * pace.gap()).min(IDLE_SECONDS_MAX) } else { IDLE_SECONDS_MAX }
+    }
+
+    /// What is left by now, where everybody together takes so many permits a second.
+    fn left(&self, rule: &Rule, index: u64, all: f64, now: Timestamp) -> f64 {
+        let held = self.held(index);
+        // The others went on since this environment last wrote, or since the window began.
+        let since = held.map_or(rule.window.start(index), |held| held.fleet.wrote_at());
+        let granted = held.map_or(0, |held| held.granted);
+        let by_now = granted.saturating_add((all * now.since(since).as_secs_f64()) as u64);
+        rule.limit.saturating_sub(by_now) as f64
     }
 
     fn return_of(&mut self, rule: &Rule, index: u64, is_leaving: bool) -> Option<Return> {
