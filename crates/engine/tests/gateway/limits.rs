@@ -408,7 +408,7 @@ async fn silent_keys_give_back_however_many_there_are() {
         }
     }
     harness.key("last", json!({"consumer": "last", "plan": "gold"}));
-    for _ in 0..60 {
+    for _ in 0..180 {
         harness.clock.advance(Duration::from_secs(2));
         assert_eq!(call(&harness, "last").await.status, 200);
     }
@@ -417,6 +417,26 @@ async fn silent_keys_give_back_however_many_there_are() {
         let granted: Vec<u64> = counter.slots.values().map(|slot| slot.granted).collect();
         assert_eq!(granted, [20], "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_others_will_want_is_given_back_after_a_few_gaps_and_what_nobody_will_later() {
+    let granted_after = async |limit: u64, silence: u64| {
+        let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(limit))).await;
+        harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+        harness.key("last", json!({"consumer": "last", "plan": "gold"}));
+        for _ in 0..10 {
+            assert_eq!(call(&harness, KEY).await.status, 200);
+            harness.clock.advance(Duration::from_millis(100));
+        }
+        harness.clock.advance(Duration::from_secs(silence));
+        assert_eq!(call(&harness, "last").await.status, 200);
+        let counter = harness.counters.counter("plan|c#acme").expect("a counter");
+        counter.slots.values().map(|slot| slot.granted).sum::<u64>()
+    };
+    assert!(granted_after(100_000, 200).await > 10, "far from its limit");
+    assert_eq!(granted_after(100_000, 301).await, 10);
+    assert_eq!(granted_after(100, 2).await, 10, "much of what is left");
 }
 
 /// Counters that nobody reaches, which takes half a second to find out.

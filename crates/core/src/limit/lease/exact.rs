@@ -26,6 +26,8 @@ const DENIED_PART: u32 = 50;
 /// How many mean gaps of silence make a key idle, and how many seconds do whatever its pace was.
 const IDLE_GAPS: f64 = 4.0;
 const IDLE_SECONDS_MAX: f64 = 60.0;
+/// How many seconds of silence make a key idle whose permits nobody will soon want.
+const IDLE_SECONDS_FAR: f64 = 300.0;
 /// Within how many seconds a limit must be reached, and within how many times what is left of its window, so that others
 /// want what idle keys hold; and the part of what is left that they want in any case.
 const WANTED_SECONDS: f64 = 2.0 * IDLE_SECONDS_MAX;
@@ -205,9 +207,14 @@ impl Exact {
                 let left = self.left(rule, index, all, now);
                 let exhausted_in = if all > 0.0 { left / all } else { f64::INFINITY };
                 let ends_in = rule.window.end(index).since(now).as_secs_f64();
-                let seconds = BLOCK_SECONDS.max(BLOCK_PERMITS / own).min(exhausted_in / 2.0).min(ends_in);
+                let seconds = BLOCK_SECONDS.max(BLOCK_PERMITS / own).min(exhausted_in / 2.0);
                 let fewest = (all / 500.0).min(2.0 * own).min(own * exhausted_in);
-                (own * seconds).max(fewest)
+                let until_end = own * ends_in;
+                // Where the limit is not reached in this window, nobody misses a few permits that are left when it ends, and
+                // without them each of its last requests would cost a write.
+                let is_reached = exhausted_in < WANTED_TIMES * ends_in;
+                let spare = if is_reached { 0.0 } else { 2.0 * until_end.sqrt() + 1.0 };
+                (own * seconds).min(until_end + spare).max(fewest)
             }
             _ => 0.0,
         };
@@ -342,7 +349,7 @@ impl Exact {
         let left = self.left(rule, index, all, now);
         let is_reached = left < all * WANTED_SECONDS.min(WANTED_TIMES * ends_in);
         let is_much = self.credit(rule, index) as f64 > left * MUCH_PART;
-        if is_reached || is_much { (IDLE_GAPS * pace.gap()).min(IDLE_SECONDS_MAX) } else { IDLE_SECONDS_MAX }
+        if is_reached || is_much { (IDLE_GAPS * pace.gap()).min(IDLE_SECONDS_MAX) } else { IDLE_SECONDS_FAR }
     }
 
     /// What is left by now, where everybody together takes so many permits a second.
