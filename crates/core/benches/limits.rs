@@ -192,8 +192,10 @@ impl Fleet<'_> {
         let environment = &mut self.environments[number];
         if now - environment.synchronised_at >= 1.0 {
             environment.synchronised_at = now;
-            self.store.told += std::mem::take(&mut environment.alone);
-            self.store.writes += 1;
+            let news = std::mem::take(&mut environment.alone);
+            self.store.told += news;
+            // Who has nothing to tell only reads.
+            self.store.writes += u64::from(news > 0);
             environment.seen = self.store.told;
         }
         let may = environment.seen + environment.alone < self.rule.limit;

@@ -34,19 +34,20 @@ const MACHINE: Machine = Machine { memory_mb: 256, is_arm64: true, streams: true
 const MB_PER_PROCESSOR: u32 = 1769;
 
 /// How much traffic, for how long it is watched, and how many consumers share it.
-const WORKLOADS: [Workload; 6] = [
+const WORKLOADS: [Workload; 7] = [
     Workload { rate: 0.1, watched: Duration::from_secs(8 * 3600), consumers: 1 },
     Workload { rate: 0.3805, watched: Duration::from_secs(4 * 3600), consumers: 1 },
     Workload { rate: 10.0, watched: Duration::from_secs(1800), consumers: 1 },
+    Workload { rate: 38.05, watched: Duration::from_secs(1800), consumers: 1 },
     Workload { rate: 38.05, watched: Duration::from_secs(1800), consumers: 10 },
     Workload { rate: 3805.0, watched: Duration::from_secs(120), consumers: 100 },
     Workload { rate: 10_000.0, watched: Duration::from_secs(120), consumers: 100 },
 ];
 
 /// Those of a million, a hundred million and ten billion requests a month.
-const MONTHS: [usize; 3] = [1, 3, 4];
+const MONTHS: [usize; 3] = [1, 3, 5];
 
-/// Which of them the budget is for: 100 million a month.
+/// Which of them the budget is for: 100 million a month, of a key that is busy in each environment.
 const BUDGETED: usize = 3;
 
 /// A rate of requests.

@@ -70,13 +70,17 @@ fn head(names: &[&str]) {
 
 fn by_part(cases: &[Case], prices: &Prices) {
     println!("Dollars per million requests, part by part:\n");
-    let mut names = vec!["requests/s", "a month", "sink"];
+    let mut names = vec!["requests/s", "a month", "consumers", "sink"];
     names.extend(parts(&cases[0].counted, prices).map(|(name, _)| name));
     names.extend(["**all**", "the gateway's own estimate"]);
     head(&names);
     for Case { workload, sink, counted } in cases {
-        let mut cells =
-            vec![workload.rate.to_string(), format!("{:.2} M", millions(workload.rate)), name(*sink).to_owned()];
+        let mut cells = vec![
+            workload.rate.to_string(),
+            format!("{:.2} M", millions(workload.rate)),
+            workload.consumers.to_string(),
+            name(*sink).to_owned(),
+        ];
         cells.extend(parts(counted, prices).map(|(_, dollars)| format!("{dollars:.4}")));
         let estimate = counted.estimated_nanodollars as f64 / 1e3 / counted.requests as f64;
         cells.extend([format!("**{:.3}**", per_million(counted, prices)), format!("{estimate:.3}")]);
@@ -155,7 +159,7 @@ fn counts(cases: &[Case]) {
 
 fn others(cases: &[Case], prices: &Prices) {
     println!("\nBeside others for the same work, dollars per million (volume tiers of theirs counted):\n");
-    head(&["requests/s", "Faregate", "HTTP API", "REST API with authoriser", "ALB + function"]);
+    head(&["requests/s", "consumers", "Faregate", "HTTP API", "REST API with authoriser", "ALB + function"]);
     for Case { workload, sink, counted } in cases {
         if *sink == Sink::Emf {
             continue;
@@ -164,6 +168,7 @@ fn others(cases: &[Case], prices: &Prices) {
         let milliseconds = counted.milliseconds as f64 / counted.requests as f64;
         row(&[
             workload.rate.to_string(),
+            consumers.to_string(),
             format!("{:.2}", per_million(counted, prices)),
             format!("{:.2}", neighbours::http_api(a_month, consumers, prices)),
             format!("{:.2}", neighbours::rest_api(a_month, consumers, prices)),

@@ -1,5 +1,6 @@
 //! `faregate usage`.
 
+mod buckets;
 mod cost;
 
 use std::collections::BTreeMap;
@@ -60,15 +61,15 @@ struct Used {
     /// Whose limit: `plan` or `route:<id>`.
     owner: String,
     limit: String,
-    /// When the window began; absent for the sum of a month's windows that are over.
+    /// When the window began; absent for the sum of a month's windows that are over, and for a bucket.
     since: Option<String>,
-    /// When it ends.
+    /// When it ends, or the bucket is full again.
     until: Option<String>,
-    /// Permits that were really spent, as far as environments have told.
+    /// Permits that were really spent, as far as environments have told; of a bucket those that have not come back.
     used: u64,
     /// Permits that were granted, some of which environments may still hold.
     granted: Option<u64>,
-    /// The limit's number, where it is known whose plan counts.
+    /// The limit's number, where it is known whose plan counts; of a bucket its burst.
     of: Option<u64>,
 }
 
@@ -91,6 +92,10 @@ impl Usage {
         let mut limits: Vec<Used> = items.iter().flat_map(|item| used(item, &period, now)).collect();
         for used in &mut limits {
             used.of = numbers.get(&used.owner, &used.limit, &used.scope);
+        }
+        if now.rfc3339().starts_with(&period) {
+            let number = |owner: &str, limit: &str, scope: &str| numbers.get(owner, limit, scope);
+            limits.extend(items.iter().flat_map(|item| buckets::buckets(item, snapshot.as_ref(), number, now)));
         }
         limits.sort_by(|a, b| (&a.scope, &a.owner, &a.limit, &a.since).cmp(&(&b.scope, &b.owner, &b.limit, &b.since)));
         let costs = self.cost.then(|| cost::costs(&items, &period));
@@ -220,6 +225,7 @@ impl Answer for Report {
             let granted = used.granted.map_or_else(String::new, |granted| format!(", {granted} granted"));
             let when = match (&used.since, &used.until) {
                 (Some(since), Some(until)) => format!("{since} to {until}"),
+                (None, Some(until)) => format!("now, all back {until}"),
                 _ => format!("{}, windows that are over", self.period),
             };
             lines

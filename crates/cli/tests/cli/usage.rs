@@ -6,7 +6,7 @@ use crate::support::Stack;
 
 const PLANS: &str = "
 plans:
-  - { id: gold, limits: [{ id: monthly, limit: 1000, per: month }, { id: hourly, limit: 50, per: hour }] }
+  - { id: gold, limits: [{ id: monthly, limit: 1000, per: month }, { id: hourly, limit: 50, per: hour }, { id: peak, limit: 1, per: hour, mode: burst, burst: 20 }] }
 routes:
   - { id: r, authenticate: api_key, limits: [plan], respond: {} }
 ";
@@ -27,6 +27,8 @@ async fn stack() -> (Stack, u64) {
         format!("{m}i"): number(month), format!("{m}u"): number(120), format!("{m}s"): number(100),
         format!("{h}i"): number(hour), format!("{h}u"): number(5), format!("{h}s"): number(4),
         "cost.2024-02": number(1_234_567),
+        // Four hours less a minute: four permits have not come back.
+        "peak.b": number((numbers[0] + 14_340) * 1_000_000),
     });
     stack.put("faregate-usage", item).await;
     let month = json!({"id": {"S": "u#acme#2024-02"}, "plan|monthly.M": number(777)});
@@ -56,6 +58,7 @@ async fn usage_is_what_was_spent_of_each_window_and_month() {
         assert_eq!((&monthly["used"], &monthly["granted"], &monthly["of"]), (&json!(100), &json!(120), &json!(1000)));
         assert_eq!((&monthly["owner"], &monthly["scope"]), (&json!("plan"), &json!("c#acme")));
         assert_eq!(line(&report, "hourly")["of"], 50);
+        assert_eq!((&line(&report, "peak")["used"], &line(&report, "peak")["of"]), (&json!(4), &json!(20)));
     }
     let report = stack.run(&["usage", "--json", "--consumer", "acme", "--period", "2024-02"]).exits(0).json();
     assert_eq!(report["limits"].as_array().map(Vec::len), Some(1));

@@ -84,6 +84,18 @@ impl Shape {
     }
 }
 
+impl Rule {
+    /// Permits that were drawn from a bucket which is full at `full_at`, in microseconds since 1970, and have not come back:
+    /// what environments hold of it among them. `None` for a rule of another mode.
+    #[must_use]
+    pub fn drawn(&self, full_at: u64, now: Timestamp) -> Option<u64> {
+        let shape = Shape::of(self)?;
+        let missing = u128::from(full_at.saturating_sub(micros(now)));
+        let permits = (missing * u128::from(shape.limit)).div_ceil(u128::from(shape.window_micros.max(1)));
+        Some(u64::try_from(permits).unwrap_or(u64::MAX))
+    }
+}
+
 /// Permits to take from one bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draw {
