@@ -53,7 +53,7 @@ impl CloudWatchSink {
 
 #[async_trait]
 impl MetricSink for CloudWatchSink {
-    async fn put(&self, series: &[Series]) -> Result<(), SinkError> {
+    async fn put(&self, series: &[Series]) -> Result<u64, SinkError> {
         let data: Vec<MetricDatum> = series.iter().flat_map(|series| self.data(series)).collect();
         for chunk in data.chunks(METRICS_MAX) {
             let put = self.client.put_metric_data().namespace(NAMESPACE).set_metric_data(Some(chunk.to_vec()));
@@ -63,6 +63,6 @@ impl MetricSink for CloudWatchSink {
                 )
             })?;
         }
-        Ok(())
+        Ok(0)
     }
 }

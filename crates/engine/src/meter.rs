@@ -9,6 +9,7 @@ pub(crate) struct Meter {
     writes: AtomicU64,
     half_reads: AtomicU64,
     metric_calls: AtomicU64,
+    log_bytes: AtomicU64,
 }
 
 /// What a [`Meter`] had counted.
@@ -18,6 +19,7 @@ pub(crate) struct Reading {
     pub(crate) writes: u64,
     pub(crate) half_reads: u64,
     pub(crate) metric_calls: u64,
+    pub(crate) log_bytes: u64,
 }
 
 impl Meter {
@@ -37,6 +39,11 @@ impl Meter {
         self.metric_calls.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Bytes of log lines that are no records: those of metrics.
+    pub(crate) fn log_bytes(&self, bytes: u64) {
+        self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// What was counted since this was last asked.
     pub(crate) fn take(&self) -> Reading {
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
@@ -45,6 +52,7 @@ impl Meter {
             writes: take(&self.writes),
             half_reads: take(&self.half_reads),
             metric_calls: take(&self.metric_calls),
+            log_bytes: take(&self.log_bytes),
         }
     }
 }

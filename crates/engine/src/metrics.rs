@@ -177,7 +177,10 @@ impl Metrics {
             self.meter.metric_call();
         }
         match sink.put(&series).await {
-            Ok(()) => kept.taken.clear(),
+            Ok(log_bytes) => {
+                self.meter.log_bytes(log_bytes);
+                kept.taken.clear();
+            }
             Err(error) => self.telemetry.metric(Metric::MetricsDelayed, &format!("kept for later: {error}")),
         }
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use faregate_core::cost::LOG_LINE_OVERHEAD;
 use faregate_engine::ports::{MetricSink, Series, SinkError, unit_of};
 use serde_json::{Map, Value, json};
 
@@ -72,9 +73,9 @@ impl EmfSink {
 
 #[async_trait]
 impl MetricSink for EmfSink {
-    async fn put(&self, series: &[Series]) -> Result<(), SinkError> {
-        series.iter().flat_map(|series| self.lines(series)).for_each(|line| write_line(&line, &*self.lines));
-        Ok(())
+    async fn put(&self, series: &[Series]) -> Result<u64, SinkError> {
+        let lines = series.iter().flat_map(|series| self.lines(series));
+        Ok(lines.map(|line| write_line(&line, &*self.lines) + LOG_LINE_OVERHEAD).sum())
     }
 }
 

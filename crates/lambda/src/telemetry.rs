@@ -60,15 +60,15 @@ impl JsonLines {
     }
 }
 
-/// Writes one JSON line.
-pub(crate) fn write_line(line: &impl Serialize, lines: &dyn Lines) {
-    let Ok(line) = serde_json::to_vec(line) else { return };
-    write_bytes(line, lines);
+/// Writes one JSON line, and says how many bytes it has.
+pub(crate) fn write_line(line: &impl Serialize, lines: &dyn Lines) -> u64 {
+    serde_json::to_vec(line).map_or(0, |line| write_bytes(line, lines))
 }
 
-fn write_bytes(mut line: Vec<u8>, lines: &dyn Lines) {
+fn write_bytes(mut line: Vec<u8>, lines: &dyn Lines) -> u64 {
     line.push(b'\n');
     lines.write(&line);
+    line.len() as u64
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,9 @@
 //! Metrics that are kept to be looked at.
 
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 use async_trait::async_trait;
 
@@ -12,6 +15,8 @@ use crate::ports::{MetricSink, Series, SinkError};
 pub struct FakeMetricSink {
     /// Makes calls fail, and knows which there were.
     pub faults: Faults,
+    /// What every call says that it took.
+    pub log_bytes: AtomicU64,
     sent: Mutex<Vec<Series>>,
 }
 
@@ -32,9 +37,9 @@ impl FakeMetricSink {
 
 #[async_trait]
 impl MetricSink for FakeMetricSink {
-    async fn put(&self, series: &[Series]) -> Result<(), SinkError> {
+    async fn put(&self, series: &[Series]) -> Result<u64, SinkError> {
         self.faults.begin("put").await.map_err(|error| SinkError(error.to_string()))?;
         locked(&self.sent).extend_from_slice(series);
-        Ok(())
+        Ok(self.log_bytes.load(Ordering::Relaxed))
     }
 }

@@ -162,11 +162,11 @@ impl Recorder {
 
     /// What the request cost, with what was used since the record before it.
     fn charge(&mut self) {
-        let Reading { lease_writes, writes, half_reads, metric_calls } = self.observer.meter.take();
+        let Reading { lease_writes, writes, half_reads, metric_calls, log_bytes } = self.observer.meter.take();
         let record = &self.record;
         let texts = [&record.path, &record.host, &record.request_id, &record.trace_id, &record.method];
         let line = LINE_BYTES + texts.into_iter().map(String::len).sum::<usize>();
-        let log_bytes = if record.logged { line as u64 + LOG_LINE_OVERHEAD } else { 0 };
+        let log_bytes = log_bytes + if record.logged { line as u64 + LOG_LINE_OVERHEAD } else { 0 };
         let (duration, body_bytes) = (record.duration, record.body_bytes);
         let used = Used { duration, writes, half_reads, log_bytes, body_bytes, metric_calls };
         let machine = self.observer.machine;

@@ -10,8 +10,9 @@ use crate::metrics::Histogram;
 /// Takes metrics of whole minutes.
 #[async_trait]
 pub trait MetricSink: Send + Sync {
-    /// Sends them; after an error they are kept, and sent again with the next.
-    async fn put(&self, series: &[Series]) -> Result<(), SinkError>;
+    /// Sends them, and says how many bytes of log lines that took; after an error they are kept, and sent again with the
+    /// next.
+    async fn put(&self, series: &[Series]) -> Result<u64, SinkError>;
 }
 
 /// Why metrics were not taken.

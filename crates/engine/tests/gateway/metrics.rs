@@ -117,3 +117,19 @@ async fn a_record_says_what_the_request_cost_and_why() {
         "{written} of {operations}: the last side work is not charged yet"
     );
 }
+
+#[tokio::test]
+async fn what_lines_of_metrics_take_is_in_the_estimate() {
+    let cost_with = async |bytes: u64| {
+        let harness = Harness::new(document(json!({"flush_seconds": 1}))).await;
+        harness.sink.log_bytes.store(bytes, std::sync::atomic::Ordering::Relaxed);
+        for _ in 0..4 {
+            assert_eq!(harness.get("https://h/").await.status, 200);
+            harness.clock.advance(Duration::from_secs(2));
+        }
+        harness.telemetry.records().iter().map(|record| record.cost_nanodollars).sum::<u64>()
+    };
+    // Each flush is charged to the request after it: two of half a GB.
+    let more = cost_with(1 << 29).await - cost_with(0).await;
+    assert!(more.abs_diff(500_000_000) < 10, "{more}");
+}
