@@ -14,6 +14,7 @@ mod gateway {
     mod metrics;
     mod order;
     mod records;
+    mod returns;
     mod skew;
     mod snapshots;
     mod tokens;
