@@ -98,8 +98,16 @@ pub struct Span {
     pub id: String,
     /// The id that the client sent as its own.
     pub parent_id: Option<String>,
+    /// The trace's flags, as whoever began it set them.
+    pub flags: u8,
+}
+
+impl Span {
     /// Whether whoever began the trace wants it recorded.
-    pub is_sampled: bool,
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        self.flags & 1 == 1
+    }
 }
 
 /// A part of a request.

@@ -76,7 +76,7 @@ impl OtlpTraces {
     /// The spans of a request; none where it has no trace or is not sampled.
     fn spans_of(&self, record: &Record) -> Vec<SpanData> {
         let ids = (TraceId::from_hex(&record.trace_id), SpanId::from_hex(&record.span.id));
-        let ((Ok(trace), Ok(request)), true) = (ids, record.span.is_sampled) else { return Vec::new() };
+        let ((Ok(trace), Ok(request)), true) = (ids, record.span.is_sampled()) else { return Vec::new() };
         let parent = record.span.parent_id.as_deref().and_then(|id| SpanId::from_hex(id).ok());
         let began = SystemTime::UNIX_EPOCH + Duration::from_millis(record.timestamp.as_millis());
         let root = Part {

@@ -16,10 +16,11 @@ import struct
 import sys
 
 PORT = 8000
-EMULATOR = pathlib.Path(__file__).resolve().parent / "node_modules/amplify-dynamodb-simulator/emulator"
+EMULATOR = pathlib.Path(__file__).resolve().parent.joinpath("node_modules", "amplify-dynamodb-simulator", "emulator")
+LIBRARIES = EMULATOR.joinpath("DynamoDBLocal_lib")
 JAVA = [
-    "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={EMULATOR / 'DynamoDBLocal_lib'}",
-    "-jar", str(EMULATOR / "DynamoDBLocal.jar"), "-inMemory", "-disableTelemetry", "-port", str(PORT),
+    "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={LIBRARIES}",
+    "-jar", str(EMULATOR.joinpath("DynamoDBLocal.jar")), "-inMemory", "-disableTelemetry", "-port", str(PORT),
 ]
 # <linux/sockios.h> and <net/if.h>.
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1

@@ -13,7 +13,7 @@ use faregate_core::{
 };
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 
-use super::{Ports, RESERVE, edge::Client, limit::Admission, recorder::Recorder, route::Matched};
+use super::{Ports, RESERVE, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace};
 use crate::{
     body::Body,
     ports::{OutboundError, OutboundLimits, OutboundRequest},
@@ -93,7 +93,7 @@ impl Forward<'_> {
         request.matched.route.authenticate.hide_headers(&mut headers);
         head::add_forwarding(&mut headers, request.client, &recorder.record.request_id);
         head::add_identity(&mut headers, admission.clearance().caller(), admission.plan());
-        recorder.trace.write(&mut headers);
+        trace::continue_trace(&mut headers, &recorder.record.trace_id, &recorder.record.span);
         let host = match &self.policy.host {
             HostPolicy::Target => Some(target.authority.clone()),
             HostPolicy::Preserve => HeaderValue::from_str(&request.client.authority).ok(),

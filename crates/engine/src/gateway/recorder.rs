@@ -26,7 +26,7 @@ use super::{
     limit::Bill,
     problems,
     snapshots::Loaded,
-    trace::Trace,
+    trace::trace_of,
 };
 use crate::{
     body::{Body, BodyError},
@@ -64,7 +64,6 @@ impl Observer {
 /// An open record; dropping it closes it.
 pub(super) struct Recorder {
     pub(super) record: Record,
-    pub(super) trace: Trace,
     observer: Arc<Observer>,
     /// The snapshot that decides, once there is one.
     loaded: Option<Arc<Loaded>>,
@@ -77,7 +76,7 @@ impl Recorder {
     pub(super) fn open(observer: Arc<Observer>, cold_start: bool) -> Self {
         let record = Record { timestamp: observer.clock.now(), cold_start, ..Record::default() };
         let started = observer.clock.monotonic();
-        Self { record, trace: Trace::default(), observer, loaded: None, bill: Bill::default(), started }
+        Self { record, observer, loaded: None, bill: Bill::default(), started }
     }
 
     /// Notes what was asked.
@@ -87,9 +86,7 @@ impl Recorder {
         dressing: &mut Dressing,
     ) -> Result<Request<Bytes>, Problem> {
         let request = request?;
-        self.trace = Trace::of(request.headers(), &*self.observer.random);
-        self.record.trace_id.clone_from(&self.trace.id);
-        self.record.span = self.trace.span.clone();
+        (self.record.trace_id, self.record.span) = trace_of(request.headers(), &*self.observer.random);
         self.record.method = request.method().to_string();
         self.record.path = request.uri().path().to_owned();
         dressing.request(request.headers());
