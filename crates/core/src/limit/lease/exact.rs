@@ -276,7 +276,10 @@ impl Exact {
 
     /// Goes on to the next window where that has come.
     fn enter(&mut self, present: u64) {
-        if let Some(next) = self.next.take_if(|next| next.index <= present) {
+        // Never back to an older one, which a clock that was set back may have left there.
+        if let Some(next) = self.next.take_if(|next| next.index <= present)
+            && self.held.as_ref().is_none_or(|held| held.index < next.index)
+        {
             self.begin(next);
         }
     }
