@@ -329,6 +329,40 @@ proptest! {
     }
 }
 
+#[test]
+fn a_clock_that_is_set_back_and_forth_loses_no_permit() {
+    let request = |fate| Step::Request { environment: 0, permits: 1, fate };
+    let skew = |millis| Step::Skew { environment: 0, millis };
+    // As it was found: an answer of an older window comes when the clock is right again.
+    let mut world = World::new(20, Window::Minute, Mutation::None);
+    for step in [
+        request(Fate::Answered),
+        skew(-20_001),
+        request(Fate::Late),
+        skew(-80_001),
+        Step::Arrive(0),
+        Step::Pass(7892),
+        Step::Pass(52_109),
+        request(Fate::Answered),
+    ] {
+        world.step(step);
+        assert!(world.is_lawful(), "{:?} {:?}", world.counter, world.leases);
+    }
+
+    // Permits of a window that a wrong clock took are there when that window comes.
+    let mut world = World::new(1_000_000, Window::Minute, Mutation::None);
+    world.step(Step::Skew { environment: 0, millis: 60_000 });
+    world.step(request(Fate::Answered));
+    let (rule, later) = (world.rule.clone(), world.now_in(0));
+    let credit = world.leases[0].credit(&rule, later);
+    assert!(credit > 0);
+    world.step(skew(0));
+    world.step(request(Fate::Answered));
+    assert_eq!(world.spent.values().copied().collect::<Vec<_>>(), [1, 1], "one in each window");
+    world.step(Step::Pass(60_000));
+    assert_eq!(world.leases[0].credit(&rule, later), credit);
+}
+
 /// Whether random histories under a broken rule are found to break a law.
 fn is_noticed(mutation: Mutation) -> bool {
     let mut runner = TestRunner::deterministic();

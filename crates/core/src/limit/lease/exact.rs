@@ -41,8 +41,9 @@ const AHEAD_REQUESTS: f64 = 10.0;
 /// Permits of one limit in one environment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exact {
+    /// Permits of the present window, or of one that is over.
     held: Option<Held>,
-    /// Permits of the window after that of `held`.
+    /// Permits of a window that has not begun.
     next: Option<Held>,
     /// When to ask for permits of the window of this number, before it begins; absent where that was done.
     ahead: Option<(u64, Option<Timestamp>)>,
@@ -161,7 +162,8 @@ impl Exact {
             }
         };
         let is_busy = rate * AHEAD.as_secs_f64() >= AHEAD_REQUESTS;
-        if now < ask_at || !is_busy || self.held(index + 1).is_some() {
+        self.enter(index);
+        if now < ask_at || !is_busy || self.next.is_some() {
             return None;
         }
         self.ahead = Some((index + 1, None));
@@ -234,7 +236,7 @@ impl Exact {
         let grant = take.grant(granted);
         let granted = granted.min(take.limit);
         let present = rule.window.index(now);
-        self.enter(take.index.min(present));
+        self.enter(present);
         self.last_block = take.block;
         if let Some(held) = self.held_mut(take.index) {
             held.credit += grant;
@@ -274,19 +276,18 @@ impl Exact {
         self.held.iter_mut().chain(&mut self.next).find(|held| held.index == index)
     }
 
-    /// Goes on to the next window where that has come.
+    /// Goes on to the next window where that has come; where a clock was set back, what is held waits for its window.
     fn enter(&mut self, present: u64) {
-        // Never back to an older one, which a clock that was set back may have left there.
-        if let Some(next) = self.next.take_if(|next| next.index <= present)
-            && self.held.as_ref().is_none_or(|held| held.index < next.index)
-        {
+        if let Some(early) = self.held.take_if(|held| held.index > present) {
+            self.next = Some(early);
+        } else if let Some(next) = self.next.take_if(|next| next.index <= present) {
             self.begin(next);
         }
     }
 
-    /// Goes on to another window: what was spent in the one before and never told is left over.
+    /// Goes on to a newer window: what was spent in the one before and never told is left over.
     fn begin(&mut self, held: Held) {
-        let untold = self.held.as_ref().filter(|before| before.index < held.index && before.unsettled > 0);
+        let untold = self.held.as_ref().filter(|before| before.unsettled > 0);
         self.left_over = untold.map(|before| (before.index, before.unsettled)).or(self.left_over);
         self.held = Some(held);
     }
