@@ -1,0 +1,68 @@
+//! Limits over a simulated fleet: `cargo xtask bench limits`.
+//!
+//! The leases are the gateway's own (`faregate_core::limit`); DynamoDB and Lambda are simulated: environments that serve
+//! one request at a time and are taken last in, first out, answers that take a median of 4.2 ms and at the 99th
+//! percentile 25 ms, 1,000 writes a second for one item with a second's worth stored. Demand is 1.5 times the limit.
+//! Beside each figure stands the one that the design asks for; where it names none, a dash. A limit of a hard mode that
+//! admits one request too many in any window fails the run.
+#![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "the table is what this is run for")]
+
+mod cases;
+mod fleet;
+mod random;
+mod store;
+
+use std::process::ExitCode;
+
+use crate::{
+    cases::{Case, cases, entering},
+    fleet::{Outcome, run},
+};
+
+fn main() -> ExitCode {
+    // `cargo test --all-targets` runs benches, too, without this argument.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    // A word after `--` chooses cases by their names.
+    let word = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let broken = print_table(cases().into_iter().filter(|case| case.name.contains(&word)));
+    print_entering();
+    for name in &broken {
+        eprintln!("admitted more than the limit: {name}");
+    }
+    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints a line for each case; the names of those that must not admit more than their limit, and did.
+fn print_table(cases: impl Iterator<Item = Case>) -> Vec<&'static str> {
+    println!("| case | over | wanted | unused | wanted | writes/admitted | wanted |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let mut broken = Vec::new();
+    for case in cases {
+        let Outcome { wanted, over, unused, admitted, writes, .. } = run(&case);
+        let part = |permits: u64| format!("{:.2} %", 100.0 * permits as f64 / wanted as f64);
+        let [wanted_over, wanted_unused, wanted_writes] = case.wanted;
+        println!(
+            "| {} | {} | {wanted_over} | {} | {wanted_unused} | {:.3} | {wanted_writes} |",
+            case.name,
+            if over > 0 { format!("+{}", part(over)) } else { "0".to_owned() },
+            part(unused),
+            writes as f64 / admitted.max(1) as f64
+        );
+        if over > 0 && wanted_over == "0" {
+            broken.push(case.name);
+        }
+    }
+    broken
+}
+
+/// How many requests wait that come when a window begins.
+fn print_entering() {
+    println!("\nOf the requests in the first second of a window of two minutes, with 1,000 environments and demand");
+    println!("{} x the limit:", cases::LOW_DEMAND);
+    for case in entering() {
+        let Outcome { entering, waiting, .. } = run(&case);
+        println!("- {}: {:.1} % wait for the counter", case.name, 100.0 * waiting as f64 / entering as f64);
+    }
+}
