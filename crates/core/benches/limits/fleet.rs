@@ -28,7 +28,7 @@ const FROZEN_MAX: f64 = 120.0;
 /// How long demand stays high, and low, in seconds, and how low, where that changes.
 const LULL: f64 = 300.0;
 const LULL_DEMAND: f64 = 0.1;
-/// How wrong a clock may be that keeps permits of short windows, in seconds.
+/// How wrong a clock may be without that an answer's date shows it, in seconds.
 const SKEW_MAX: f64 = 1.0;
 /// Midnight of a Monday.
 const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
@@ -37,9 +37,9 @@ const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
 struct Environment {
     lease: Lease,
     born: f64,
-    /// By how many seconds its clock is ahead, and whether an answer has shown that.
+    /// By how many seconds its clock is ahead, as far as no answer has shown it; and whether one showed that it is wrong.
     skew: f64,
-    has_heard: bool,
+    is_clock_wrong: bool,
     unpaid: u64,
     /// An answer that came while it stood still.
     late: Option<(Ask, u64)>,
@@ -98,6 +98,15 @@ impl Fleet<'_> {
     fn clock(&self, number: usize, now: f64) -> Timestamp {
         let since = (now + self.environments[number].skew) * 1000.0;
         Timestamp::from_millis(START.as_millis().saturating_add_signed(since as i64))
+    }
+
+    /// An answer has a date of whole seconds: what it shows of a wrong clock is taken off, and the rest stays.
+    fn compare_clocks(&mut self, number: usize) {
+        let Environment { skew, is_clock_wrong, .. } = &mut self.environments[number];
+        if skew.abs() > SKEW_MAX {
+            *is_clock_wrong = true;
+            *skew = skew.signum() * SKEW_MAX * self.random.part();
+        }
     }
 
     fn start_environment(&mut self, now: f64) -> Environment {
@@ -207,9 +216,8 @@ impl Fleet<'_> {
     }
 
     fn sizing(&mut self, number: usize) -> Sizing {
-        let Environment { skew, has_heard, .. } = self.environments[number];
         let (service, random) = (Duration::from_secs_f64(SERVICE), self.random.part());
-        Sizing { service, random, is_clock_wrong: has_heard && skew.abs() > SKEW_MAX }
+        Sizing { service, random, is_clock_wrong: self.environments[number].is_clock_wrong }
     }
 
     /// Asks the counter as the gateway does; whether it answers, and how long that takes.
@@ -252,9 +260,9 @@ impl Fleet<'_> {
                 }
                 _ => {}
             }
+            self.compare_clocks(number);
             let then = self.clock(number, now + waited);
             let environment = &mut self.environments[number];
-            environment.has_heard = true;
             match granted {
                 Some(granted) => {
                     environment.lease.taken(&self.rule, &ask, granted[0], then);

@@ -37,7 +37,7 @@ use self::{
 use super::{Ports, SideWork, authorise::Clearance, dressing::Dressing, edge::Client};
 use crate::{
     meter::Meter,
-    ports::{Clock, Counters, Random},
+    ports::{Counters, Random},
 };
 
 /// How often a request looks again at credits that another one may have spent meanwhile.
@@ -73,11 +73,10 @@ impl Admission {
 /// The limits of this environment: what it holds of each counter.
 pub(super) struct Limits {
     counters: Arc<dyn Counters>,
-    clock: Arc<dyn Clock>,
+    clock: ClockWatch,
     random: Arc<dyn Random>,
     meter: Arc<Meter>,
     accounts: Accounts,
-    clock_watch: ClockWatch,
     /// Mean time of a request in microseconds: one environment asks for no more than it can serve.
     service_micros: AtomicU64,
     /// What a request costs in the mean, in nano-dollars.
@@ -119,11 +118,10 @@ impl Limits {
         let first = Used { duration: FIRST_REQUEST, ..Used::default() };
         Self {
             counters: Arc::clone(&ports.counters),
-            clock: Arc::clone(&ports.clock),
+            clock: ClockWatch::new(ports),
             random: Arc::clone(&ports.random),
             meter: Arc::clone(meter),
             accounts: Accounts::default(),
-            clock_watch: ClockWatch::new(ports),
             service_micros: AtomicU64::new(0),
             request_cost: AtomicU64::new(Prices::default().of(&first, ports.machine)),
             rolled: Mutex::default(),
@@ -228,7 +226,7 @@ impl Limits {
 
     /// By how much the clock is certainly wrong; zero where that is a second at most.
     pub(super) fn clock_skew(&self) -> Duration {
-        self.clock_watch.skew()
+        self.clock.skew()
     }
 
     /// Gives back what keys hold that have fallen silent.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use faregate_engine::ports::{Metric, Series};
+use faregate_engine::ports::{Clock, Metric, Series};
 use serde_json::{Value, json};
 
 use super::support::{Harness, KEY, forwarding, request};
 
-async fn harness(limit: Value) -> Harness {
-    let mut document = forwarding(json!({"authenticate": "api_key", "limits": [limit]}));
+async fn harness(limits: Value) -> Harness {
+    let mut document = forwarding(json!({"authenticate": "api_key", "limits": limits}));
     document["settings"] = json!({"metrics": {"flush_seconds": 60}});
     let harness = Harness::new(document).await;
     harness.key(KEY, json!({"consumer": "acme"}));
@@ -37,7 +37,7 @@ async fn while_the_clock_is_wrong_nothing_is_held_of_short_windows() {
         ("minute", -1001, false),
         ("hour", 5000, true),
     ] {
-        let harness = harness(json!({"id": "x", "limit": 1_000_000, "per": per})).await;
+        let harness = harness(json!([{"id": "x", "limit": 1_000_000, "per": per}])).await;
         call(&harness, 5).await;
         harness.counters.set_skew_millis(skew);
         let before = granted(&harness);
@@ -51,8 +51,25 @@ async fn while_the_clock_is_wrong_nothing_is_held_of_short_windows() {
 }
 
 #[tokio::test]
+async fn what_is_known_of_a_wrong_clock_is_taken_off() {
+    for skew in [90_000, -90_000] {
+        let harness =
+            harness(json!([{"id": "x", "limit": 60, "per": "minute"}, {"id": "y", "limit": 60, "per": "second"}]))
+                .await;
+        harness.counters.set_skew_millis(skew);
+        let true_millis = || harness.clock.now().as_millis().saturating_add_signed(-skew);
+        call(&harness, 1).await;
+        let counter = harness.counters.counter("route:r|c#acme").expect("a counter");
+        let windows: Vec<u64> = counter.slots.values().map(|slot| slot.index).collect();
+        assert_eq!(windows, [true_millis() / 60_000], "{skew}");
+        let full_at = counter.buckets.values().next().expect("a bucket") / 1000;
+        assert!(full_at.abs_diff(true_millis()) < 1000, "{skew}: full {full_at}, now {}", true_millis());
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_clock_is_a_metric_and_a_line_a_minute() {
-    let harness = harness(json!({"id": "x", "limit": 1_000_000, "per": "minute"})).await;
+    let harness = harness(json!([{"id": "x", "limit": 1_000_000, "per": "minute"}])).await;
     harness.counters.set_skew_millis(1000);
     call(&harness, 1).await;
     assert_eq!((harness.telemetry.count(Metric::ClockSkew), harness.last_record().clock_skew), (0, Duration::ZERO));

@@ -257,7 +257,7 @@ impl Limits {
         Sizing {
             service: Duration::from_micros(self.service_micros.load(Ordering::Relaxed)),
             random: self.random_part(),
-            is_clock_wrong: self.clock_watch.is_wrong(),
+            is_clock_wrong: self.clock.is_wrong(),
         }
     }
 

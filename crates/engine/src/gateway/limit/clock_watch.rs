@@ -1,7 +1,8 @@
-//! Whether this environment's clock is right.
+//! Time for limits, and whether this environment's clock is right.
 //!
-//! Windows are exact by their label whatever the clock says, and a bucket is as exact as the clocks. But what a wrong clock
-//! holds of a short window is of use to nobody for much of it.
+//! Windows are exact by their label whatever the clock says, and a bucket is as exact as the clocks: what is known to be
+//! wrong is taken off. The rest is a second at most, and what is held with it of a short window is of use to nobody for
+//! much of it.
 
 use std::{
     sync::{
@@ -42,6 +43,13 @@ impl ClockWatch {
         }
     }
 
+    /// Time as the store has it, as far as that is known.
+    pub(super) fn now(&self) -> Timestamp {
+        let behind = self.counters.skew_millis().saturating_neg();
+        Timestamp::from_millis(self.clock.now().as_millis().saturating_add_signed(behind))
+    }
+
+    /// Whether the clock is certainly wrong by more than a second.
     pub(super) fn is_wrong(&self) -> bool {
         Duration::from_millis(self.counters.skew_millis().unsigned_abs()) > SKEW_MAX
     }
