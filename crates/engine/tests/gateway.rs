@@ -3,6 +3,7 @@
 mod gateway {
     pub(crate) mod support;
 
+    mod accounts;
     mod ahead;
     mod answers;
     mod costs;
@@ -10,6 +11,7 @@ mod gateway {
     mod edge;
     mod forwarding;
     mod identities;
+    mod laws;
     mod limits;
     mod metrics;
     mod order;

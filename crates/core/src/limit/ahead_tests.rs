@@ -50,8 +50,9 @@ fn a_busy_key_enters_the_next_window_with_permits_of_it() {
     assert_eq!(lease.credit(&rule, then), take.block);
     assert!(take.block > 1);
     assert!(lease.spend(&rule, then, 1) && lease.credit(&rule, then) == take.block - 1);
-    assert_eq!(lease.left_over(), Some((take.index - 1, 21 - settled(&counter, take.index - 1))));
-    assert_eq!(lease.left_over(), None);
+    let left_over = vec![(take.index - 1, 21 - settled(&counter, take.index - 1))];
+    assert_eq!(lease.left_over(&rule, now), left_over);
+    assert_eq!(lease.left_over(&rule, now), []);
 }
 
 fn settled(counter: &Counter, index: u64) -> u64 {

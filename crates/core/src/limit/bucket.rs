@@ -54,6 +54,11 @@ impl Shape {
         self.central
     }
 
+    /// How long an empty bucket takes to be full, what environments may hold among it.
+    pub(super) fn filling(&self) -> Duration {
+        Duration::from_micros(self.cost(self.central.saturating_add(self.leased)))
+    }
+
     /// How long a lease lives.
     pub(super) fn life(&self) -> Duration {
         Duration::from_micros(self.leased_micros() - self.slack_micros())

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use proptest::{
-    prelude::{Just, ProptestConfig, Strategy, prop, prop_oneof, proptest},
+    prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest},
     sample::select,
     strategy::ValueTree,
     test_runner::TestRunner,
 };
 
-use super::{Ask, Counter, Lease, Mode, Rule, Sizing, Window};
+use super::{Ask, Counter, Draw, Lease, Mode, Rule, Shape, Sizing, Window};
 use crate::time::Timestamp;
 
 const ENVIRONMENTS: usize = 4;
+/// So many of the newest admissions are looked at after each step.
+const NEWEST: usize = 8;
 const SIZING: Sizing = Sizing { service: Duration::from_millis(5), random: 0.5, is_clock_wrong: false };
 
 /// What happens in one step of a history.
@@ -24,6 +26,10 @@ enum Step {
     Pass(u64),
     /// Another process stands in the place of one that died.
     Die(usize),
+    /// The answer that a request waits for comes at last.
+    Arrive(usize),
+    /// An environment's clock goes wrong by so many milliseconds.
+    Skew { environment: usize, millis: i64 },
 }
 
 /// What becomes of a write.
@@ -33,14 +39,16 @@ enum Fate {
     AnswerLost,
     Lost,
     Twice,
+    /// It is made at once, and answered when [`Step::Arrive`] says.
+    Late,
 }
 
 /// A rule that is broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutation {
     None,
-    /// Leases live for ever.
-    EndlessLease,
+    /// Leases live for ten seconds, whatever the bucket.
+    LongLease,
     /// An unknown outcome counts as a grant.
     AssumeGranted,
     /// A bucket that is not full is filled by the next draw.
@@ -55,27 +63,69 @@ struct World {
     counter: Counter,
     leases: Vec<Lease>,
     now: Timestamp,
-    /// When permits were spent, and how many.
+    /// By how many milliseconds the clock of each environment is ahead; by how many one was wrong at most.
+    skews: Vec<i64>,
+    skew_max: u64,
+    /// When permits were spent, and how many, the oldest first; of permits that a request waited for, when it asked.
     spent: Vec<(Timestamp, u64)>,
+    late: Vec<Late>,
+}
+
+/// A request that waits.
+struct Late {
+    environment: usize,
+    ask: Ask,
+    full_at: u64,
+    permits: u64,
+    asked_at: Timestamp,
 }
 
 impl World {
     fn new(rule: Rule, mutation: Mutation) -> Self {
         let now = Timestamp::from_seconds(1_795_526_000);
         let leases = vec![Lease::default(); ENVIRONMENTS];
-        Self { rule, mutation, counter: Counter::default(), leases, now, spent: Vec::new() }
+        let (skews, spent, late) = (vec![0; ENVIRONMENTS], Vec::new(), Vec::new());
+        Self { rule, mutation, counter: Counter::default(), leases, now, skews, skew_max: 0, spent, late }
     }
 
     fn step(&mut self, step: Step) {
         match step {
             Step::Pass(millis) => self.now = self.now.plus(Duration::from_millis(millis)),
-            Step::Die(environment) => self.leases[environment] = Lease::default(),
+            Step::Die(environment) => {
+                self.leases[environment] = Lease::default();
+                self.late.retain(|late| late.environment != environment);
+            }
+            Step::Skew { environment, millis } => {
+                self.skews[environment] = millis;
+                self.skew_max = self.skew_max.max(millis.unsigned_abs());
+            }
+            Step::Arrive(number) => {
+                if number < self.late.len() {
+                    let Late { environment, ask, full_at, permits, asked_at } = self.late.remove(number);
+                    let now = self.now_in(environment);
+                    let lease = &mut self.leases[environment];
+                    lease.taken(&self.rule, &ask, full_at, now);
+                    if lease.spend(&self.rule, now, permits) {
+                        self.spent(asked_at, permits);
+                    }
+                }
+            }
             Step::Request { environment, permits, fate } => self.request(environment, permits, fate),
         }
     }
 
+    /// Wall time as an environment has it.
+    fn now_in(&self, environment: usize) -> Timestamp {
+        Timestamp::from_millis(self.now.as_millis().saturating_add_signed(self.skews[environment]))
+    }
+
+    fn spent(&mut self, at: Timestamp, permits: u64) {
+        let place = self.spent.partition_point(|(spent_at, _)| *spent_at <= at);
+        self.spent.insert(place, (at, permits));
+    }
+
     fn request(&mut self, environment: usize, permits: u64, fate: Fate) {
-        let now = self.now;
+        let now = self.now_in(environment);
         let Mode::Burst { request_max, .. } = self.rule.mode else { return };
         let permits = permits.min(request_max);
         let mut lease = std::mem::take(&mut self.leases[environment]);
@@ -85,8 +135,13 @@ impl World {
             let mut ask = lease.take(&self.rule, permits - credit, now, SIZING).expect("a draw");
             for _ in 0..3 {
                 match self.write(&ask, fate) {
+                    Some(Some(full_at)) if fate == Fate::Late => {
+                        let asked_at = self.now;
+                        self.late.push(Late { environment, ask, full_at, permits, asked_at });
+                        break;
+                    }
                     Some(Some(full_at)) => {
-                        lease.taken(&self.rule, &self.aged(&ask), full_at, now);
+                        lease.taken(&self.rule, &self.stretched(&ask), full_at, now);
                         break;
                     }
                     Some(None) => match ask.meet(&self.counter) {
@@ -105,20 +160,20 @@ impl World {
             }
         }
         if lease.spend(&self.rule, now, permits) {
-            self.spent.push((now, permits));
+            self.spent(self.now, permits);
         }
         self.leases[environment] = lease;
     }
 
-    /// Under [`Mutation::EndlessLease`] the draw seems to have been made an hour later.
-    fn aged(&self, ask: &Ask) -> Ask {
-        match ask {
-            Ask::Draw(draw) if self.mutation == Mutation::EndlessLease => {
-                let mut draw = draw.clone();
-                draw.now = draw.now.plus(Duration::from_secs(3600));
-                Ask::Draw(draw)
+    /// Under [`Mutation::LongLease`] the draw seems to be one of a bucket whose leases live as long as any.
+    fn stretched(&self, ask: &Ask) -> Ask {
+        let mode = Mode::Burst { burst: Some(1_000_000), request_max: 1 };
+        let long = Rule { id: "x".into(), limit: 1000, window: Window::Second, mode };
+        match (ask, Shape::of(&long)) {
+            (Ask::Draw(draw), Some(shape)) if self.mutation == Mutation::LongLease => {
+                Ask::Draw(Draw { shape, ..draw.clone() })
             }
-            ask => ask.clone(),
+            _ => ask.clone(),
         }
     }
 
@@ -146,17 +201,21 @@ impl World {
         (fate != Fate::AnswerLost).then_some(first.map(|numbers| numbers[0]))
     }
 
-    /// Whether in every interval that ends with the newest admission no more was spent than burst + rate × time.
+    /// Whether in every interval that ends with one of the newest admissions no more was spent than burst + rate × time;
+    /// clocks that are wrong by δ, ahead and behind, add what comes back in 2 δ.
     fn is_lawful(&self) -> bool {
         let Mode::Burst { burst, .. } = self.rule.mode else { return false };
         let burst = burst.unwrap_or(self.rule.limit);
         let window = self.rule.window.longest().as_millis();
-        let Some((end, _)) = self.spent.last() else { return true };
-        let mut sum = 0;
-        self.spent.iter().rev().all(|(at, permits)| {
-            sum += permits;
-            let time = end.since(*at).as_millis();
-            u128::from(sum) * window <= u128::from(burst) * window + u128::from(self.rule.limit) * time
+        // A request that waited is counted where it asked: a few newer ones may be there already.
+        (self.spent.len().saturating_sub(NEWEST)..self.spent.len()).all(|newest| {
+            let end = self.spent[newest].0;
+            let mut sum = 0;
+            self.spent[..=newest].iter().rev().all(|(at, permits)| {
+                sum += permits;
+                let time = end.since(*at).as_millis() + u128::from(2 * self.skew_max);
+                u128::from(sum) * window <= u128::from(burst) * window + u128::from(self.rule.limit) * time
+            })
         })
     }
 }
@@ -170,18 +229,21 @@ fn rules() -> impl Strategy<Value = Rule> {
     })
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+/// Steps of a history; clocks that are wrong loosen the law.
+fn steps(are_clocks_wrong: bool) -> impl Strategy<Value = Vec<Step>> {
     let environment = 0..ENVIRONMENTS;
     let fate = prop_oneof![
         6 => Just(Fate::Answered),
-        1 => select(vec![Fate::AnswerLost, Fate::Lost, Fate::Twice]),
+        1 => select(vec![Fate::AnswerLost, Fate::Lost, Fate::Twice, Fate::Late]),
     ];
     let step = prop_oneof![
         12 => (environment.clone(), 1_u64..4, fate)
             .prop_map(|(environment, permits, fate)| Step::Request { environment, permits, fate }),
         6 => (0_u64..60).prop_map(Step::Pass),
         1 => (0_u64..3000).prop_map(Step::Pass),
-        1 => environment.prop_map(Step::Die),
+        1 => environment.clone().prop_map(Step::Die),
+        2 => (0_usize..3).prop_map(Step::Arrive),
+        u32::from(are_clocks_wrong) => (environment, -200_i64..200).prop_map(|(environment, millis)| Step::Skew { environment, millis }),
     ];
     prop::collection::vec(step, 1..200)
 }
@@ -199,20 +261,58 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn no_interval_sees_more_than_its_burst_and_what_came_back(steps in steps(), rule in rules()) {
+    fn no_interval_sees_more_than_its_burst_and_what_came_back(steps in any::<bool>().prop_flat_map(steps), rule in rules()) {
         assert!(holds(rule, steps, Mutation::None));
     }
 }
 
 #[test]
 fn every_broken_rule_is_noticed() {
-    for mutation in [Mutation::EndlessLease, Mutation::AssumeGranted, Mutation::Refilled, Mutation::NeverFull] {
+    for mutation in [Mutation::LongLease, Mutation::AssumeGranted, Mutation::Refilled, Mutation::NeverFull] {
         let mut runner = TestRunner::deterministic();
         let is_noticed = (0..4000).any(|_| {
-            let (steps, rule) = (steps(), rules()).new_tree(&mut runner).expect("a history").current();
+            let (steps, rule) = (steps(false), rules()).new_tree(&mut runner).expect("a history").current();
             !holds(rule, steps, mutation)
         });
         assert!(is_noticed, "{mutation:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_by_a_minute_neither_keeps_a_lease_alive_nor_waits() {
+    let mode = Mode::Burst { burst: Some(20), request_max: 1 };
+    let rule = Rule { id: "x".into(), limit: 10, window: Window::Second, mode };
+    let now = Timestamp::from_seconds(1_795_526_000);
+    let ahead = now.plus(Duration::from_secs(60));
+    let (mut counter, mut lease) = (Counter::default(), Lease::default());
+    let draw = |lease: &mut Lease, counter: &mut Counter, needed| {
+        let mut ask = lease.take(&rule, needed, ahead, SIZING).expect("a draw");
+        let obstacle = ask.meet(counter);
+        match counter.take(std::slice::from_ref(&ask)) {
+            Some(numbers) => lease.taken(&rule, &ask, numbers[0], ahead),
+            None => lease.refused(&rule, &ask, obstacle.expect("an obstacle"), ahead, 0.5),
+        }
+    };
+    draw(&mut lease, &mut counter, 10);
+    assert_eq!((lease.credit(&rule, ahead), lease.credit(&rule, now)), (10, 0));
+    assert!(lease.spend(&rule, ahead, 10) && !lease.spend(&rule, now, 1));
+    draw(&mut lease, &mut counter, 1);
+    assert!(lease.denied(&rule, ahead).is_some() && lease.denied(&rule, now).is_none());
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_for_nobody() {
+    let mode = Mode::Burst { burst: Some(2), request_max: 1 };
+    let rule = Rule { id: "x".into(), limit: 100, window: Window::Second, mode };
+    let now = Timestamp::from_seconds(1_795_526_000);
+    for (millis, credit) in [(0, 1), (150, 1), (151, 0)] {
+        let (mut counter, mut lease) = (Counter::default(), Lease::default());
+        let mut ask = lease.take(&rule, 1, now, SIZING).expect("a draw");
+        assert_eq!(ask.meet(&counter), None);
+        let full_at = counter.take(std::slice::from_ref(&ask)).expect("a draw")[0];
+        let later = now.plus(Duration::from_millis(millis));
+        lease.taken(&rule, &ask, full_at, later);
+        assert_eq!(lease.credit(&rule, later), credit, "after {millis} ms");
     }
 }
 

@@ -139,7 +139,7 @@ impl Lease {
     pub fn denied(&self, rule: &Rule, now: Timestamp) -> Option<Timestamp> {
         match rule.mode {
             Mode::Exact => self.exact.denied(rule, rule.window.index(now), now),
-            Mode::Burst { .. } => self.burst.denied(now),
+            Mode::Burst { .. } => self.burst.denied(rule, now),
             Mode::Approximate => self.approximate.denied(rule, now),
         }
     }
@@ -186,6 +186,11 @@ impl Lease {
         }
     }
 
+    /// The counter takes no more writes, which says nothing of the limit.
+    pub fn throttled(&mut self, now: Timestamp) {
+        self.exact.throttled(now);
+    }
+
     /// The counter said why it gives nothing; `random` is uniform in 0..1.
     pub fn refused(&mut self, rule: &Rule, ask: &Ask, obstacle: Obstacle, now: Timestamp, random: f64) {
         match (ask, rule.mode) {
@@ -204,9 +209,12 @@ impl Lease {
         }
     }
 
-    /// The number of a window that is over, and what was spent in it and never told to its slot; once.
-    pub fn left_over(&mut self) -> Option<(u64, u64)> {
-        self.exact.left_over()
+    /// The numbers of windows, and what was spent in each and will never be told to its slot; once.
+    pub fn left_over(&mut self, rule: &Rule, now: Timestamp) -> Vec<(u64, u64)> {
+        match rule.mode {
+            Mode::Exact => self.exact.left_over(rule.window.index(now)),
+            Mode::Burst { .. } | Mode::Approximate => Vec::new(),
+        }
     }
 
     /// Whether forgetting it loses nothing.

@@ -24,7 +24,7 @@ use faregate_core::{
     problem::Problem,
     snapshot::{RoutePolicy, Snapshot},
 };
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use http::{HeaderMap, Method};
 use tokio::time::timeout;
 
@@ -188,7 +188,10 @@ impl Limits {
             for (account, outcome) in accounts.into_iter().zip(fetched) {
                 match outcome {
                     Outcome::Granted | Outcome::Exhausted(_) => {}
-                    Outcome::Throttled(cause) => return Err(answer::throttled(&cause)),
+                    Outcome::Throttled(cause) => {
+                        let limit = wants.iter().find(|want| Arc::ptr_eq(&want.account, account));
+                        return Err(answer::throttled(limit, &cause));
+                    }
                     Outcome::Rejected(cause) => return Err(answer::unavailable(&cause)),
                     Outcome::Unavailable(cause) => {
                         for (want, owing) in wants.iter().zip(&mut owing) {
@@ -203,7 +206,7 @@ impl Limits {
                 }
             }
         }
-        Err(answer::throttled("other requests took what was fetched for this one"))
+        Err(answer::throttled(wants.first(), "other requests took what was fetched for this one"))
     }
 
     /// Fetches the next block while the last permit of the present one is being served.
@@ -243,26 +246,33 @@ impl Limits {
 
     /// Adds the figures of windows that are over to their months.
     fn roll_up_beside(self: &Arc<Self>, side_work: &mut SideWork) {
-        let rolled = std::mem::take(&mut *self.rolled.lock().unwrap_or_else(PoisonError::into_inner));
+        let rolled = self.rolled();
         if !rolled.is_empty() {
-            rolled.iter().for_each(|_| self.meter.lease_write());
-            let (counters, expires_at) = (Arc::clone(&self.counters), self.clock.now().plus(KEPT_QUOTA));
-            side_work.spawn(async move {
-                // Sent once: a sum that is written twice is worse than one that is missing.
-                join_all(rolled.iter().map(|rolled| counters.roll_up(rolled, expires_at))).await;
-            });
+            let limits = Arc::clone(self);
+            side_work.spawn(async move { limits.send_rolled(rolled).await });
         }
+    }
+
+    /// The figures that wait to be written.
+    fn rolled(&self) -> Vec<RollUp> {
+        std::mem::take(&mut *self.rolled.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sent once: a sum that is written twice is worse than one that is missing.
+    async fn send_rolled(&self, rolled: Vec<RollUp>) {
+        rolled.iter().for_each(|_| self.meter.lease_write());
+        let expires_at = self.clock.now().plus(KEPT_QUOTA);
+        join_all(rolled.iter().map(|rolled| self.counters.roll_up(rolled, expires_at))).await;
     }
 
     /// Gives everything back: the environment ends.
     pub(super) async fn leave(&self) {
         let now = self.clock.now();
-        let all = self.accounts.take_all().into_iter().map(|account| async move {
-            let back = account.give_back(now, true);
-            self.send_back(&account, back).await;
-        });
+        let accounts = self.accounts.take_all();
+        accounts.iter().for_each(|account| self.settle(account, now));
+        let all = accounts.iter().map(|account| self.send_back(account, account.give_back(now, true)));
         // What is not done by then is lost to its windows.
-        let _ = timeout(LEAVE_LIMIT, join_all(all)).await;
+        let _ = timeout(LEAVE_LIMIT, join(join_all(all), self.send_rolled(self.rolled()))).await;
     }
 }
 

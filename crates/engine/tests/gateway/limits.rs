@@ -35,7 +35,7 @@ pub(super) async fn call(harness: &Harness, key: &str) -> Answer {
     harness.send(request("GET", "https://h/", &[("x-api-key", key)])).await
 }
 
-async fn from(harness: &Harness, address: &str, headers: &[(&str, &str)]) -> u16 {
+pub(super) async fn from(harness: &Harness, address: &str, headers: &[(&str, &str)]) -> u16 {
     let peer = Peer { address: Some(address.parse::<IpAddr>().expect("an address")), ..Peer::default() };
     harness.take(Ok(request("GET", "https://h/", headers)), peer).await.status
 }

@@ -8,8 +8,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long permits can be spent that a request waited for, however late their answer came.
-const NEEDED_FOR: Duration = Duration::from_millis(50);
+/// How long after they were asked for permits can be spent that a request waits for, where a lease lives shorter.
+const NEEDED_FOR: Duration = Duration::from_millis(150);
 
 /// How much longer than necessary an environment waits at most that found the bucket empty once.
 const EMPTY_FIRST: Duration = Duration::from_millis(20);
@@ -23,8 +23,8 @@ const FOUND_WEIGHT: f64 = 1.0 / 4.0;
 /// Permits of one bucket in one environment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Burst {
-    /// Permits and until when they can be spent, the oldest first.
-    blocks: VecDeque<(u64, Timestamp)>,
+    /// The oldest first.
+    blocks: VecDeque<Block>,
     /// When the bucket is full, as far as this environment knows, in microseconds since 1970.
     full_at: u64,
     empty_until: Timestamp,
@@ -37,9 +37,25 @@ pub(super) struct Burst {
     found_used: f64,
 }
 
+/// Permits that were drawn together.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    permits: u64,
+    /// When they were asked for, and until when they can be spent.
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Block {
+    /// Not before it was drawn, either: a clock that is set back makes no lease live longer.
+    fn counts(&self, now: Timestamp) -> bool {
+        self.from <= now && now <= self.until
+    }
+}
+
 impl Burst {
     pub(super) fn credit(&self, now: Timestamp) -> u64 {
-        self.blocks.iter().filter(|(_, until)| now <= *until).map(|(permits, _)| permits).sum()
+        self.blocks.iter().filter(|block| block.counts(now)).map(|block| block.permits).sum()
     }
 
     pub(super) fn remaining(&self, rule: &Rule, now: Timestamp) -> u64 {
@@ -60,9 +76,9 @@ impl Burst {
             return false;
         }
         let mut left = permits;
-        for (held, _) in self.blocks.iter_mut().filter(|(_, until)| now <= *until) {
-            let spent = left.min(*held);
-            *held -= spent;
+        for block in self.blocks.iter_mut().filter(|block| block.counts(now)) {
+            let spent = left.min(block.permits);
+            block.permits -= spent;
             left -= spent;
         }
         true
@@ -72,8 +88,10 @@ impl Burst {
         self.last_block > 1 && self.credit(now) * 2 < self.last_block
     }
 
-    pub(super) fn denied(&self, now: Timestamp) -> Option<Timestamp> {
-        (now < self.empty_until).then_some(self.empty_until)
+    /// No longer than a bucket takes to fill: what lies farther ahead was said by a clock that has been set back.
+    pub(super) fn denied(&self, rule: &Rule, now: Timestamp) -> Option<Timestamp> {
+        let filling = Shape::of(rule)?.filling();
+        (now < self.empty_until && self.empty_until <= now.plus(filling)).then_some(self.empty_until)
     }
 
     /// Permits for as long as a lease lives, at this key's own pace.
@@ -105,12 +123,13 @@ impl Burst {
             // Whoever emptied it need not ask to know; and a few permits at once are worth more than one.
             self.empty_until = draw.shape.available_at((draw.block / 2).max(1), full_at);
         }
-        self.blocks.retain(|(permits, until)| *permits > 0 && now <= *until);
-        let until = draw.now.plus(draw.shape.life());
-        self.blocks.push_back(match now < until {
-            true => (draw.block, until),
+        self.blocks.retain(|block| block.permits > 0 && block.counts(now));
+        let lives = draw.shape.life();
+        let block = Block { permits: draw.block, from: draw.now, until: draw.now.plus(lives) };
+        self.blocks.push_back(match block.counts(now) {
+            true => block,
             // Too late for all but who waits: what that spends counts from when it was asked for.
-            false => (draw.needed, now.plus(NEEDED_FOR)),
+            false => Block { permits: draw.needed, until: draw.now.plus(NEEDED_FOR), ..block },
         });
     }
 

@@ -35,6 +35,10 @@ const WANTED_TIMES: f64 = 2.0;
 const MUCH_PART: f64 = 0.01;
 /// How long before the end of a window permits of the next one are asked for, at most.
 const AHEAD: Duration = Duration::from_secs(10);
+/// How long after the counter was throttled a key asks for less often, and for more at once.
+const THROTTLED_FOR: Duration = Duration::from_secs(3);
+/// Of how many windows it is remembered what was spent and told to nobody.
+const LEFT_OVER_MAX: usize = 4;
 /// How many requests must be expected in that time, so that a key is worth permits of a window that may not see it.
 const AHEAD_REQUESTS: f64 = 10.0;
 
@@ -50,8 +54,10 @@ pub(super) struct Exact {
     last_block: u64,
     denials: u32,
     denied: Option<Denied>,
-    /// Spent in a window that is over, and never told to its slot.
-    left_over: Option<(u64, u64)>,
+    /// When the counter last took no more writes.
+    throttled_at: Option<Timestamp>,
+    /// Spent, and never to be told to a slot: in windows that are over, or without being held. Window and permits.
+    left_over: Vec<(u64, u64)>,
 }
 
 /// The counter's word that nothing is left.
@@ -115,9 +121,15 @@ impl Exact {
 
     /// Counts permits that were spent without being held.
     pub(super) fn spend_unpaid(&mut self, index: u64, permits: u64) {
-        if let Some(held) = self.held_mut(index) {
-            held.unsettled += permits;
+        match self.held_mut(index) {
+            Some(held) => held.unsettled += permits,
+            None => self.leave_over(index, permits),
         }
+    }
+
+    /// The counter takes no more writes.
+    pub(super) fn throttled(&mut self, now: Timestamp) {
+        self.throttled_at = Some(now);
     }
 
     /// Whether less than half of a block is left.
@@ -184,8 +196,9 @@ impl Exact {
 
     /// A take was certainly not made: what it told is still to be told.
     pub(super) fn not_taken(&mut self, take: &Take) {
-        if let Some(held) = self.held_mut(take.index) {
-            held.unsettled += take.settled;
+        match self.held_mut(take.index) {
+            Some(held) => held.unsettled += take.settled,
+            None => self.leave_over(take.index, take.settled),
         }
     }
 
@@ -210,7 +223,10 @@ impl Exact {
                 let exhausted_in = if all > 0.0 { left / all } else { f64::INFINITY };
                 let ends_in = rule.window.end(index).since(now).as_secs_f64();
                 let seconds = BLOCK_SECONDS.max(BLOCK_PERMITS / own).min(exhausted_in / 2.0);
-                let fewest = (all / 500.0).min(2.0 * own).min(own * exhausted_in);
+                // A counter that is asked too often is asked less often, though a few permits may stay unused at the end.
+                let is_throttled = self.throttled_at.is_some_and(|at| at <= now && now.since(at) < THROTTLED_FOR);
+                let to_the_end = if is_throttled { f64::INFINITY } else { own * exhausted_in };
+                let fewest = (all / 500.0).min(2.0 * own).min(to_the_end);
                 let until_end = own * ends_in;
                 // Where the limit is not reached in this window, nobody misses a few permits that are left when it ends, and
                 // without them each of its last requests would cost a write.
@@ -287,19 +303,35 @@ impl Exact {
 
     /// Goes on to a newer window: what was spent in the one before and never told is left over.
     fn begin(&mut self, held: Held) {
-        let untold = self.held.as_ref().filter(|before| before.unsettled > 0);
-        self.left_over = untold.map(|before| (before.index, before.unsettled)).or(self.left_over);
-        self.held = Some(held);
+        if let Some(before) = self.held.replace(held) {
+            self.leave_over(before.index, before.unsettled);
+        }
+    }
+
+    fn leave_over(&mut self, index: u64, permits: u64) {
+        match self.left_over.iter_mut().find(|(of, _)| *of == index) {
+            Some((_, untold)) => *untold += permits,
+            None if permits > 0 => self.left_over.push((index, permits)),
+            None => {}
+        }
+        let forgotten = self.left_over.len().saturating_sub(LEFT_OVER_MAX);
+        self.left_over.drain(..forgotten);
     }
 
     /// Whether something was spent that no slot and no month knows of.
     pub(super) fn has_to_tell(&self) -> bool {
-        self.held.iter().chain(&self.next).any(|held| held.unsettled > 0)
+        !self.left_over.is_empty() || self.held.iter().chain(&self.next).any(|held| held.unsettled > 0)
     }
 
-    /// The number of a window that is over, and what was spent in it and never told; once.
-    pub(super) fn left_over(&mut self) -> Option<(u64, u64)> {
-        self.left_over.take()
+    /// Windows, and what was spent in each and will never be told to its slot; once.
+    pub(super) fn left_over(&mut self, present: u64) -> Vec<(u64, u64)> {
+        self.enter(present);
+        if let Some(over) = self.held.take_if(|held| held.index < present && held.unsettled > 0) {
+            // Its pace is still that of the window which comes.
+            self.leave_over(over.index, over.unsettled);
+            self.held = Some(Held { unsettled: 0, ..over });
+        }
+        std::mem::take(&mut self.left_over)
     }
 
     /// The counter said why it gives nothing; `random` is uniform in 0..1.

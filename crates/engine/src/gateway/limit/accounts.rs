@@ -17,20 +17,38 @@ use lru::LruCache;
 
 use super::wants::Want;
 
-/// How many counters of callers are held, and how many of addresses, which can never push a caller's out.
-const CALLERS_MAX: usize = 1024;
-const ADDRESSES_MAX: usize = 1024;
+/// How many counters of each crowd are held.
+const ACCOUNTS_MAX: usize = 1024;
 /// The part of a limit, as a divisor, that is admitted without permits while its counter cannot be reached.
 const UNPAID_PART: u64 = 10;
 /// How often the accounts that were not used for longest are looked at, and how many of them.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const SWEPT_MAX: usize = 8;
 
+/// Who pushes whom out: nobody the account of another crowd (SECURITY.md 21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crowd {
+    /// Proven callers, each with one counter.
+    Callers,
+    /// Values that proven callers choose, as many as they like.
+    Values,
+    /// Whoever comes, from as many addresses as there are.
+    Strangers,
+}
+
+impl Crowd {
+    /// Whether clients can make as many counters as they like.
+    pub(super) fn is_chosen(self) -> bool {
+        self != Self::Callers
+    }
+}
+
 /// The accounts of this environment.
 #[derive(Default)]
 pub(super) struct Accounts {
     callers: Table,
-    addresses: Table,
+    values: Table,
+    strangers: Table,
     swept_at: AtomicU64,
 }
 
@@ -49,7 +67,7 @@ impl Table {
     }
 
     /// The account of a counter, and one that had to go for it.
-    fn get(&self, counter: &str, is_chosen: bool, count_max: usize) -> (Arc<Account>, Option<Arc<Account>>) {
+    fn get(&self, counter: &str, is_chosen: bool) -> (Arc<Account>, Option<Arc<Account>>) {
         let mut accounts = self.lock();
         if let Some(account) = accounts.get(counter) {
             return (Arc::clone(account), None);
@@ -63,17 +81,24 @@ impl Table {
             outages: AtomicU64::new(0),
         });
         accounts.put(counter.into(), Arc::clone(&account));
-        let evicted = if accounts.len() > count_max { accounts.pop_lru() } else { None };
+        let evicted = if accounts.len() > ACCOUNTS_MAX { accounts.pop_lru() } else { None };
         (account, evicted.map(|(_, account)| account))
     }
 }
 
 impl Accounts {
     /// The account of a counter, and one that had to go for it: what that holds is to be given back.
-    pub(super) fn get(&self, counter: &str, is_chosen: bool) -> (Arc<Account>, Option<Arc<Account>>) {
-        let (table, count_max) =
-            if is_chosen { (&self.addresses, ADDRESSES_MAX) } else { (&self.callers, CALLERS_MAX) };
-        table.get(counter, is_chosen, count_max)
+    pub(super) fn get(&self, counter: &str, crowd: Crowd) -> (Arc<Account>, Option<Arc<Account>>) {
+        let table = match crowd {
+            Crowd::Callers => &self.callers,
+            Crowd::Values => &self.values,
+            Crowd::Strangers => &self.strangers,
+        };
+        table.get(counter, crowd.is_chosen())
+    }
+
+    fn tables(&self) -> [&Table; 3] {
+        [&self.callers, &self.values, &self.strangers]
     }
 
     /// Some accounts that were not used for longest, now and then; those that hold nothing are forgotten.
@@ -96,15 +121,13 @@ impl Accounts {
             }
             swept
         };
-        let mut accounts = oldest(&self.callers);
-        accounts.extend(oldest(&self.addresses));
-        accounts
+        self.tables().into_iter().flat_map(oldest).collect()
     }
 
     /// All accounts, none of which is here any more.
     pub(super) fn take_all(&self) -> Vec<Arc<Account>> {
         let mut all = Vec::new();
-        for table in [&self.callers, &self.addresses] {
+        for table in self.tables() {
             let mut accounts = table.lock();
             while let Some((_, account)) = accounts.pop_lru() {
                 all.push(account);
@@ -184,6 +207,16 @@ impl Account {
         let told = self.owed.load(Ordering::Relaxed).saturating_add(expected).max(0);
         self.owed.fetch_sub(told, Ordering::Relaxed);
         told.unsigned_abs()
+    }
+
+    /// By limit, the windows of which something was spent that will never be told to their slots; once.
+    pub(super) fn left_over(&self, now: Timestamp) -> Vec<(Rule, Vec<(u64, u64)>)> {
+        let left_over = |Holding { lease, rule, .. }: &mut Holding| {
+            let rule = rule.clone()?;
+            let over = lease.left_over(&rule, now);
+            (!over.is_empty()).then_some((rule, over))
+        };
+        self.lock().values_mut().filter_map(left_over).collect()
     }
 
     /// Deducts what is not needed any more, and yields it to be sent: everything, where the environment is leaving.

@@ -8,6 +8,7 @@ use std::{
 use faregate_core::{
     cost::Cost,
     limit::{Ask, Counter, Obstacle, Return, RollUp, Rule, Sizing, SlotName, Take},
+    time::Timestamp,
 };
 use futures_util::future::join_all;
 use tokio::time::sleep;
@@ -117,10 +118,8 @@ impl Limits {
                     for (Planned { rule, ask, over, .. }, number) in planned.iter().zip(numbers) {
                         let lease = &mut holdings.entry(rule.key()).or_default().lease;
                         lease.taken(rule, ask, number, now);
-                        let over = over.iter().copied().chain(lease.left_over());
-                        self.roll_up(over.filter_map(|(index, settled)| {
-                            RollUp::of(&account.counter, &rule.id, rule.window, index, settled)
-                        }));
+                        let over = over.iter().copied().chain(lease.left_over(rule, now));
+                        self.roll_up(&account.counter, rule, over);
                     }
                     return Outcome::Granted;
                 }
@@ -149,6 +148,10 @@ impl Limits {
             }
         }
         untold(account, &planned, &terms);
+        let (now, mut holdings) = (self.clock.now(), account.lock());
+        for Planned { rule, .. } in &planned {
+            holdings.entry(rule.key()).or_default().lease.throttled(now);
+        }
         Outcome::Throttled(throttled)
     }
 
@@ -279,10 +282,18 @@ impl Limits {
         Terms { cost, expires_at: now.plus(longest).plus(kept), waiting }
     }
 
-    /// Lets figures of windows that are over go out beside the next request.
-    fn roll_up(&self, over: impl Iterator<Item = RollUp>) {
+    /// Lets what an account has spent and will never tell its counter go out beside the next request.
+    pub(super) fn settle(&self, account: &Account, now: Timestamp) {
+        for (rule, over) in account.left_over(now) {
+            self.roll_up(&account.counter, &rule, over);
+        }
+    }
+
+    /// Lets what was spent in these windows of a limit go out beside the next request.
+    pub(super) fn roll_up(&self, counter: &str, rule: &Rule, over: impl IntoIterator<Item = (u64, u64)>) {
+        let over = over.into_iter();
         let mut rolled = self.rolled.lock().unwrap_or_else(PoisonError::into_inner);
-        rolled.extend(over);
+        rolled.extend(over.filter_map(|(index, settled)| RollUp::of(counter, &rule.id, rule.window, index, settled)));
         // Bounded like everything: what no request takes along is missing in its month.
         rolled.truncate(ROLLED_MAX);
     }

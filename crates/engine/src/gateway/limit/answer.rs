@@ -33,7 +33,7 @@ pub(super) fn headers(wants: &[Want], now: Timestamp) -> Vec<(HeaderName, Header
 /// The refusal by the limit that makes the client wait longest, of those that have nothing left.
 pub(super) fn exhausted(empty: &[&Want], now: Timestamp) -> Problem {
     let Some(longest) = empty.iter().max_by_key(|want| resets_in(want, now)) else {
-        return throttled("nothing is left");
+        return throttled(None, "nothing is left");
     };
     let id = &longest.rule.id;
     let (code, what) = match longest.rule.window.is_quota() {
@@ -46,9 +46,10 @@ pub(super) fn exhausted(empty: &[&Want], now: Timestamp) -> Problem {
     problem
 }
 
-/// The counter itself takes no more: whoever causes that gets nothing for it.
-pub(super) fn throttled(cause: &str) -> Problem {
+/// The counter itself takes no more: whoever causes that gets nothing for it. Of several limits one is told.
+pub(super) fn throttled(limit: Option<&Want>, cause: &str) -> Problem {
     let mut problem = Problem::new(Code::RateLimited, "too many requests at once").caused_by(format!("limit: {cause}"));
+    problem.limit = limit.map(|want| want.rule.id.clone());
     problem.retry_after_seconds = Some(1);
     problem
 }

@@ -3,7 +3,7 @@
 use faregate_core::policy::limit::{LimitPolicy, PartPolicy};
 use sha2::{Digest, Sha256};
 
-use super::Asked;
+use super::{Asked, accounts::Crowd};
 use crate::gateway::{
     caller::{Caller, Evidence},
     network::network,
@@ -12,8 +12,7 @@ use crate::gateway::{
 /// The name of a scope within its owner's counters.
 pub(super) struct Scope {
     pub(super) text: String,
-    /// Whether clients can make as many of it as they like.
-    pub(super) is_chosen: bool,
+    pub(super) crowd: Crowd,
 }
 
 impl Scope {
@@ -47,7 +46,12 @@ impl Scope {
             }
         };
         let is_chosen = |part: &PartPolicy| matches!(part, PartPolicy::Ip | PartPolicy::Header(_));
-        Self { is_chosen: caller.is_anonymous() || limit.by.iter().any(is_chosen), text }
+        let crowd = match caller.is_anonymous() {
+            true => Crowd::Strangers,
+            false if limit.by.iter().any(is_chosen) => Crowd::Values,
+            false => Crowd::Callers,
+        };
+        Self { crowd, text }
     }
 }
 

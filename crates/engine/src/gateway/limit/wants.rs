@@ -75,9 +75,11 @@ impl Limits {
             return;
         }
         let scope = Scope::of(limit, asked, caller);
-        let (account, evicted) = self.accounts.get(&format!("{}|{}", owner.name, scope.text), scope.is_chosen);
+        let (account, evicted) = self.accounts.get(&format!("{}|{}", owner.name, scope.text), scope.crowd);
         if let Some(evicted) = evicted {
-            let (limits, back) = (Arc::clone(self), evicted.give_back(self.clock.now(), true));
+            let now = self.clock.now();
+            let (limits, back) = (Arc::clone(self), evicted.give_back(now, true));
+            self.settle(&evicted, now);
             side_work.spawn(async move { limits.send_back(&evicted, back).await });
         }
         let mut rule = limit.rule.clone();
@@ -90,7 +92,7 @@ impl Limits {
             account,
             rule,
             permits: limit.permits(asked.headers),
-            is_chosen: scope.is_chosen,
+            is_chosen: scope.crowd.is_chosen(),
             refuses_when_unavailable: limit.refuses_when_unavailable,
             longest: owner.longest,
         });
