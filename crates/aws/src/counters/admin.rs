@@ -1,7 +1,7 @@
 //! What operators do with the Usage table.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update, builders::UpdateBuilder};
 use faregate_engine::ports::{Adjustment, StoreError, UsageAdmin};
 use serde_json::{Map, Value, json};
 
@@ -32,18 +32,41 @@ impl UsageAdmin for DynamoCounters {
     }
 
     async fn adjust(&self, adjustment: &Adjustment) -> Result<bool, StoreError> {
-        let permits = number_of(adjustment.permits.unsigned_abs());
-        let gives = adjustment.permits >= 0;
-        let mut update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(key(&adjustment.counter)))
-            .update_expression(if gives { "SET #u = #u - :n" } else { "SET #u = #u + :n" })
-            .condition_expression(if gives { "#i = :w AND #u >= :n" } else { "#i = :w" })
-            .expression_attribute_names("#i", adjustment.slot.index_attribute())
-            .expression_attribute_names("#u", adjustment.slot.granted_attribute());
-        update = update
-            .expression_attribute_values(":w", number_of(adjustment.index))
-            .expression_attribute_values(":n", permits);
+        let permits = adjustment.permits.unsigned_abs();
+        // Each with what of the limit's number it needs. Beyond the limit blocks were granted in part or not at all: what
+        // is given counts from the limit on.
+        let expressions: &[_] = match (adjustment.permits >= 0, adjustment.limit) {
+            (false, _) => &[("#u + :n", "#i = :w", None)],
+            (true, None) => &[("#u - :n", "#i = :w AND #u >= :n", None)],
+            (true, Some(limit)) if limit < permits => &[],
+            (true, limit) => {
+                &[("#u - :n", "#i = :w AND #u BETWEEN :n AND :l", limit), (":l - :n", "#i = :w AND #u > :l", limit)]
+            }
+        };
+        for (becomes, condition, limit) in expressions {
+            let mut update = Update::builder()
+                .table_name(&self.table)
+                .set_key(Some(key(&adjustment.counter)))
+                .update_expression(format!("SET #u = {becomes}"))
+                .condition_expression(*condition)
+                .expression_attribute_names("#i", adjustment.slot.index_attribute())
+                .expression_attribute_names("#u", adjustment.slot.granted_attribute())
+                .expression_attribute_values(":w", number_of(adjustment.index))
+                .expression_attribute_values(":n", number_of(permits));
+            if let Some(limit) = limit {
+                update = update.expression_attribute_values(":l", number_of(*limit));
+            }
+            if self.write_adjustment(update, adjustment).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl DynamoCounters {
+    /// Changes a counter and leaves a record of it, or neither; `false` where a condition does not hold.
+    async fn write_adjustment(&self, update: UpdateBuilder, adjustment: &Adjustment) -> Result<bool, StoreError> {
         let record = json!({
             ID: format!("adjustment|{}|{}", adjustment.counter, adjustment.at.rfc3339()),
             "counter": adjustment.counter,

@@ -4,7 +4,10 @@ use clap::{ArgGroup, Args, Subcommand};
 use faregate_engine::ports::Adjustment;
 use serde::Serialize;
 
-use super::usage::window_of;
+use super::{
+    explain::serving,
+    usage::{Numbers, window_of},
+};
 use crate::{
     error::{CliError, Exit},
     output::{Answer, Lines, Output},
@@ -79,8 +82,11 @@ impl Adjust {
             CliError::NotFound(format!("{what} of `{}` for {} in the present window", self.limit, self.consumer))
         })?;
         let permits = i64::from(self.give.unwrap_or_default()) - i64::from(self.take.unwrap_or_default());
+        let snapshot = serving(stores).await?;
+        let numbers = Numbers::of(stores, snapshot.as_ref(), Some(&self.consumer)).await?;
+        let limit = numbers.get(&owner, &self.limit, &format!("c#{}", self.consumer));
         let Self { by, reason, .. } = self;
-        let adjustment = Adjustment { counter, slot, index, permits, by, reason, at: now };
+        let adjustment = Adjustment { counter, slot, index, permits, limit, by, reason, at: now };
         if !stores.usage.adjust(&adjustment).await? {
             let message = "fewer permits were granted than are to be given, or the window is over; nothing was changed";
             return Err(CliError::Failed(message.to_owned()));

@@ -71,6 +71,9 @@ struct Used {
     granted: Option<u64>,
     /// The limit's number, where it is known whose plan counts; of a bucket its burst.
     of: Option<u64>,
+    /// Whether it is of several windows, none of which has had the limit's number in all.
+    #[serde(skip)]
+    is_sum: bool,
 }
 
 /// A month as `2026-11`.
@@ -90,7 +93,7 @@ impl Usage {
         let numbers = Numbers::of(stores, snapshot.as_ref(), self.consumer.as_deref()).await?;
         let items = self.items(stores, snapshot.as_ref(), &period).await?;
         let mut limits: Vec<Used> = items.iter().flat_map(|item| used(item, &period, now)).collect();
-        for used in &mut limits {
+        for used in limits.iter_mut().filter(|used| !used.is_sum) {
             used.of = numbers.get(&used.owner, &used.limit, &used.scope);
         }
         if now.rfc3339().starts_with(&period) {
@@ -113,7 +116,7 @@ impl Usage {
     ) -> Result<Vec<Map<String, Value>>, CliError> {
         let scope = match (&self.consumer, &self.key) {
             (Some(consumer), _) => format!("c#{consumer}"),
-            (None, Some(hash)) => format!("k#{}", hash.get(..HASH_IN_NAME).unwrap_or(hash)),
+            (None, Some(hash)) => key_scope(hash),
             (None, None) => return Ok(stores.usage.all().await?),
         };
         let routes =
@@ -137,9 +140,10 @@ fn used(item: &Map<String, Value>, period: &str, now: Timestamp) -> Vec<Used> {
         let sums = item.iter().filter(|_| month == period).filter_map(|(name, value)| {
             let (owner, limit) = name.rsplit_once('|')?;
             let used = value.as_u64()?;
-            let limit = limit.split_once('.')?.0.to_owned();
-            let (scope, owner) = (format!("c#{consumer}"), owner.to_owned());
-            Some(Used { scope, owner, limit, since: None, until: None, used, granted: None, of: None })
+            let (limit, unit) = limit.split_once('.')?;
+            let (scope, owner, limit) = (format!("c#{consumer}"), owner.to_owned(), limit.to_owned());
+            let is_sum = unit != Window::Month.unit();
+            Some(Used { scope, owner, limit, since: None, until: None, used, granted: None, of: None, is_sum })
         });
         return sums.collect();
     }
@@ -162,22 +166,27 @@ fn used(item: &Map<String, Value>, period: &str, now: Timestamp) -> Vec<Used> {
             used: number(&slot.settled_attribute()).unwrap_or_default(),
             granted: number(&slot.granted_attribute()),
             of: None,
+            is_sum: false,
         })
     });
     windows.collect()
 }
 
 /// The numbers of limits, as far as it is known which counts.
-struct Numbers {
+pub(super) struct Numbers {
     /// By owner and limit; none where plans differ.
     shared: BTreeMap<(String, String), Option<u64>>,
-    /// Of one consumer's plan, by limit.
-    own: BTreeMap<String, u64>,
-    scope: String,
+    /// Of plans and the overrides of keys, by scope and limit; where keys of one consumer differ, the highest.
+    own: BTreeMap<(String, String), u64>,
 }
 
 impl Numbers {
-    async fn of(stores: &Stores, snapshot: Option<&Snapshot>, consumer: Option<&str>) -> Result<Self, CliError> {
+    /// Reads what the keys of one consumer, or all keys, override.
+    pub(super) async fn of(
+        stores: &Stores,
+        snapshot: Option<&Snapshot>,
+        consumer: Option<&str>,
+    ) -> Result<Self, CliError> {
         let mut shared = BTreeMap::new();
         let mut add = |owner: &str, limit: &str, number: u64| {
             let known = shared.entry((owner.to_owned(), limit.to_owned())).or_insert(Some(number));
@@ -192,44 +201,57 @@ impl Numbers {
         for route in snapshot.into_iter().flat_map(|snapshot| &snapshot.routes) {
             route.limits.iter().for_each(|limit| add(&format!("route:{}", route.id), &limit.rule.id, limit.rule.limit));
         }
-        let mut own = BTreeMap::new();
-        let items = match consumer {
-            Some(consumer) => stores.keys.list(Some(consumer)).await?,
-            None => Vec::new(),
-        };
-        for item in &items {
-            let plan = item.get("plan").and_then(Value::as_str);
-            let plan = plan.and_then(|id| snapshot.and_then(|snapshot| snapshot.plans.get(id)));
-            let limits = plan.into_iter().flat_map(|plan| &plan.limits);
-            own.extend(limits.map(|limit| (limit.rule.id.to_string(), limit.rule.limit)));
-        }
-        for overridden in items.iter().filter_map(|item| item.get("limits")?.as_array()).flatten() {
-            let (id, number) = (overridden.get("id").and_then(Value::as_str), overridden.get("limit"));
-            if let (Some(id), Some(number)) = (id, number.and_then(Value::as_u64)) {
-                own.insert(id.to_owned(), number);
+        let mut own: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for item in &stores.keys.list(consumer).await? {
+            let text = |name: &str| item.get(name).and_then(Value::as_str);
+            let plan = text("plan").and_then(|id| snapshot.and_then(|snapshot| snapshot.plans.get(id)));
+            let of_plan = plan.into_iter().flat_map(|plan| &plan.limits);
+            let mut numbers: BTreeMap<&str, u64> = of_plan.map(|limit| (&*limit.rule.id, limit.rule.limit)).collect();
+            for overridden in item.get("limits").and_then(Value::as_array).into_iter().flatten() {
+                let (id, number) = (overridden.get("id").and_then(Value::as_str), overridden.get("limit"));
+                if let (Some(id), Some(number)) = (id, number.and_then(Value::as_u64)) {
+                    numbers.insert(id, number);
+                }
+            }
+            let consumer = text("consumer").map(|consumer| format!("c#{consumer}"));
+            let key = text("key_hash").map(key_scope);
+            for scope in consumer.into_iter().chain(key) {
+                for (limit, number) in &numbers {
+                    let known = own.entry((scope.clone(), (*limit).to_owned())).or_default();
+                    *known = (*known).max(*number);
+                }
             }
         }
-        Ok(Self { shared, own, scope: format!("c#{}", consumer.unwrap_or_default()) })
+        Ok(Self { shared, own })
     }
 
-    fn get(&self, owner: &str, limit: &str, scope: &str) -> Option<u64> {
-        let own = self.own.get(limit).filter(|_| owner == "plan" && scope == self.scope);
+    /// The number of a limit for a scope.
+    pub(super) fn get(&self, owner: &str, limit: &str, scope: &str) -> Option<u64> {
+        let own = self.own.get(&(scope.to_owned(), limit.to_owned())).filter(|_| owner == "plan");
         own.copied().or_else(|| *self.shared.get(&(owner.to_owned(), limit.to_owned()))?)
     }
+}
+
+/// The scope of a key in limits that count by key.
+fn key_scope(hash: &str) -> String {
+    format!("k#{}", hash.get(..HASH_IN_NAME).unwrap_or(hash))
 }
 
 impl Answer for Report {
     fn say(&self, lines: &mut Lines) {
         for used in &self.limits {
-            let of = used.of.map_or_else(|| "?".to_owned(), |number| number.to_string());
+            let of = match used.of {
+                Some(number) => format!(" of {number}"),
+                None if used.is_sum => String::new(),
+                None => " of ?".to_owned(),
+            };
             let granted = used.granted.map_or_else(String::new, |granted| format!(", {granted} granted"));
             let when = match (&used.since, &used.until) {
                 (Some(since), Some(until)) => format!("{since} to {until}"),
                 (None, Some(until)) => format!("now, all back {until}"),
                 _ => format!("{}, windows that are over", self.period),
             };
-            lines
-                .add(format!("{}  {}  {}  {} of {of}{granted}  {when}", used.scope, used.owner, used.limit, used.used));
+            lines.add(format!("{}  {}  {}  {}{of}{granted}  {when}", used.scope, used.owner, used.limit, used.used));
         }
         if let Some(costs) = &self.costs {
             cost::say(costs, &self.period, lines);

@@ -31,7 +31,7 @@ async fn stack() -> (Stack, u64) {
         "peak.b": number((numbers[0] + 14_340) * 1_000_000),
     });
     stack.put("faregate-usage", item).await;
-    let month = json!({"id": {"S": "u#acme#2024-02"}, "plan|monthly.M": number(777)});
+    let month = json!({"id": {"S": "u#acme#2024-02"}, "plan|monthly.M": number(777), "plan|daily.d": number(2500)});
     stack.put("faregate-usage", month).await;
     stack.run(&["key", "create", "--consumer", "acme", "--plan", "gold"]).exits(0);
     (stack, hour)
@@ -61,16 +61,48 @@ async fn usage_is_what_was_spent_of_each_window_and_month() {
         assert_eq!((&line(&report, "peak")["used"], &line(&report, "peak")["of"]), (&json!(4), &json!(20)));
     }
     let report = stack.run(&["usage", "--json", "--consumer", "acme", "--period", "2024-02"]).exits(0).json();
-    assert_eq!(report["limits"].as_array().map(Vec::len), Some(1));
-    assert_eq!(line(&report, "monthly")["used"], 777);
+    assert_eq!(report["limits"].as_array().map(Vec::len), Some(2));
+    assert_eq!((&line(&report, "monthly")["used"], &line(&report, "monthly")["of"]), (&json!(777), &json!(1000)));
+    // A month's days together have no limit.
+    assert_eq!((&line(&report, "daily")["used"], &line(&report, "daily")["of"]), (&json!(2500), &Value::Null));
     let of_february = ["usage", "--consumer", "acme", "--period", "2024-02", "--cost"];
     assert_eq!(report["costs"], Value::Null);
     let said = stack.run(&of_february).exits(0);
     assert!(said.stdout.contains("c#acme  plan  $0.001235 in 2024-02"), "{said:?}");
+    assert!(said.stdout.contains("plan  daily  2500  2024-02, windows that are over"), "{said:?}");
     let said = stack.run(&["usage", "--consumer", "acme"]).exits(0);
     assert!(said.stdout.contains("monthly  100 of 1000, 120 granted"), "{said:?}");
     assert_eq!(stack.run(&["usage", "--json", "--key", "0123"]).exits(0).json()["limits"], json!([]));
     stack.run(&["usage", "--period", "2024-13"]).exits(2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_a_key_is_its_own() {
+    let (stack, hour) = stack().await;
+    let created = stack.run(&["key", "create", "--consumer", "other", "--plan", "gold", "--json"]).exits(0).json();
+    let hash = created["item"]["key_hash"].as_str().expect("a hash").to_owned();
+    let item = json!({
+        "key_hash": {"S": hash}, "consumer": {"S": "other"}, "plan": {"S": "gold"}, "created_at": {"N": "1"},
+        "limits": {"L": [{"M": {"id": {"S": "hourly"}, "limit": {"N": "7"}}}]},
+    });
+    stack.put("faregate-keys", item).await;
+    let slot = format!("hourly.h{}", hour % 2);
+    let number = |value: u64| json!({"N": value.to_string()});
+    for scope in [format!("k#{}", &hash[..32]), "c#other".to_owned()] {
+        let item = json!({
+            "id": {"S": format!("plan|{scope}")},
+            format!("{slot}i"): number(hour), format!("{slot}u"): number(5), format!("{slot}s"): number(4),
+        });
+        stack.put("faregate-usage", item).await;
+    }
+    let report = stack.run(&["usage", "--json", "--key", &hash]).exits(0).json();
+    assert_eq!((&line(&report, "hourly")["used"], &line(&report, "hourly")["of"]), (&json!(4), &json!(7)));
+    let report = stack.run(&["usage", "--json"]).exits(0).json();
+    let lines = report["limits"].as_array().expect("lines").iter().filter(|line| line["limit"] == "hourly");
+    let mut numbers: Vec<(&Value, &Value)> = lines.map(|line| (&line["scope"], &line["of"])).collect();
+    numbers.sort_by_key(|(scope, _)| scope.as_str());
+    assert_eq!(numbers[0], (&json!("c#acme"), &json!(50)));
+    assert_eq!(numbers[1..].iter().map(|(_, of)| *of).collect::<Vec<_>>(), [7, 7]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,7 +123,13 @@ async fn permits_are_given_and_taken_with_a_record_of_who_and_why() {
     let table = stack.scan("faregate-usage").await;
     assert!(table.contains("an outage of ours") && table.contains("\"ops\""), "{table}");
 
-    let refused = adjust(&["--give", "108", "--reason", "too much"]).exits(1);
+    // More was granted than there is, in blocks that brought nothing: what is given counts from the limit on.
+    adjust(&["--take", "943", "--reason", "all of it, and more"]).exits(0);
+    adjust(&["--give", "20", "--reason", "an outage of ours"]).exits(0);
+    let report = stack.run(&["usage", "--json", "--consumer", "acme"]).exits(0).json();
+    assert_eq!(line(&report, "monthly")["granted"], 980);
+
+    let refused = adjust(&["--give", "1001", "--reason", "too much"]).exits(1);
     assert!(refused.stderr.contains("nothing was changed"), "{refused:?}");
     assert!(!stack.scan("faregate-usage").await.contains("too much"), "neither the counter nor a record");
     adjust(&["--give", "1"]).exits(2);

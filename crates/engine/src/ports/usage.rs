@@ -29,6 +29,8 @@ pub struct Adjustment {
     pub index: u64,
     /// Permits to give (they are granted once more) or, where negative, to take.
     pub permits: i64,
+    /// The limit's number, where it is known: what was granted beyond it was granted to nobody, and is not to be given.
+    pub limit: Option<u64>,
     /// Who.
     pub by: String,
     /// Why.

@@ -33,6 +33,7 @@ pub(super) fn buckets(
             used: rule.drawn(full_at, now)?,
             granted: None,
             of: Some(burst.unwrap_or(rule.limit)),
+            is_sum: false,
         })
     };
     item.iter().filter_map(bucket).collect()
