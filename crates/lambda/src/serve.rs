@@ -41,7 +41,9 @@ const SIDE_WORK_RESERVE: Duration = Duration::from_millis(50);
 pub async fn serve(gateway: Gateway, clock: Arc<dyn Clock>, invoke_mode: InvokeMode) -> Result<(), BoxError> {
     let client = Arc::new(PooledClient::builder().build());
     let (extensions, ()) = tokio::join!(extension::register(Arc::clone(&client)), gateway.warm_up(WARM_UP_LIMIT));
-    tracing::debug!(extensions, "initialised");
+    if !extensions {
+        tracing::warn!("no Extensions API: nobody says when the environment ends, and what it holds is lost then");
+    }
     let gateway = Arc::new(gateway);
     let service = AnswerService { gateway: Arc::clone(&gateway), clock, client, invoke_mode };
     // The handler is never called: the layer answers in its place.

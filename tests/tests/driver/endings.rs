@@ -14,6 +14,8 @@ async fn sigterm_ends_the_environment_in_good_order_with_or_without_extensions()
         assert_eq!(!stack.driver().environments()[0].extensions.is_empty(), extensions);
         let stopped = stack.driver().shutdown().await;
         assert!(stopped.iter().all(|stopped| stopped.status.is_some_and(|status| status.success())), "{stopped:?}");
+        let warned = stack.driver().log_lines().iter().filter(|line| line.text.contains("no Extensions API")).count();
+        assert_eq!(warned, usize::from(!extensions), "one warning");
     }
 }
 

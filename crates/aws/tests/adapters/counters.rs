@@ -1,17 +1,24 @@
 //! Counters of limits in the Usage table.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use faregate_aws::DynamoCounters;
 use faregate_core::{
     cost::Cost,
-    limit::{Ask, SlotName, Take, Window},
+    limit::{Ask, Return, RollUp, SlotName, Take, Window},
     time::Timestamp,
 };
 use faregate_engine::{
     fakes::{FakeClock, FakeCounters},
-    ports::{Counters, Taken, Terms, UsageAdmin, Waiting},
+    ports::{Counters, StoreError, Taken, Terms, UsageAdmin, Waiting},
 };
 use faregate_testing::{
     contract::{Subject, counters},
@@ -87,6 +94,68 @@ async fn a_take_adds_to_what_its_month_cost_and_drops_an_old_month() {
     store.take("plan|c#acme", &take(false), at(january, 1)).await.expect("an answer");
     let item = store.get("plan|c#acme").await.expect("an answer").expect("an item");
     assert_eq!((item.get("cost.2026-11"), &item["cost.2028-01"]), (None, &1.into()));
+}
+
+#[tokio::test]
+async fn a_roll_up_adds_to_its_month() {
+    let (_dynamodb, store) = table().await;
+    let rolled = |limit: &str, settled| RollUp { item: "u#acme#2026-11".to_owned(), limit: limit.to_owned(), settled };
+    for (limit, settled, expires_at) in [("plan|daily.d", 40, 1), ("plan|daily.d", 2, 3), ("route:r|x.d", 7, 2)] {
+        store.roll_up(&rolled(limit, settled), Timestamp::from_seconds(expires_at)).await.expect("an answer");
+    }
+    let item = store.get("u#acme#2026-11").await.expect("an answer").expect("an item");
+    assert_eq!((&item["plan|daily.d"], &item["route:r|x.d"]), (&42.into(), &7.into()));
+    assert_eq!(item["expires_at"], 2, "kept as long as the last one says");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_is_waited_for_once_and_not_long() {
+    // Connections wait in the listener's queue.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    let store = DynamoCounters::new(&aws(&endpoint).await, USAGE_TABLE, Arc::new(FakeClock::default()));
+    let take = |waiting| {
+        let slot = SlotName::of("daily", Window::Day, 7);
+        let ask = [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, settled: 0, resets: true })];
+        let terms = Terms { cost: None, expires_at: Timestamp::from_seconds(2_000_000_000), waiting };
+        let store = &store;
+        async move { store.take("plan|c#acme", &ask, terms).await }
+    };
+    for waiting in [Waiting::Request, Waiting::Nobody] {
+        let started = tokio::time::Instant::now();
+        assert!(matches!(take(waiting).await, Err(StoreError::Unavailable(_))));
+        // Nobody was heard yet: a connection may have to be opened.
+        assert!((500..600).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_failed_is_not_sent_again() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let counted = Arc::clone(&counted);
+            let fail = move |_: Request<Incoming>| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                async move { Response::builder().status(500).body(Full::new(Bytes::from_static(b"{}"))) }
+            };
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(fail)));
+        }
+    });
+    let store =
+        DynamoCounters::new(&aws(&endpoint).await, USAGE_TABLE, Arc::new(FakeClock::default())).patient(PATIENCE);
+    let slot = SlotName::of("daily", Window::Day, 7);
+    let back = Return { slot: slot.clone(), index: 7, permits: 1, settled: 0 };
+    let ask = [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, settled: 0, resets: true })];
+    let terms = Terms { cost: None, expires_at: Timestamp::from_seconds(1), waiting: Waiting::Request };
+    let rolled = RollUp { item: "u#acme#2026-11".to_owned(), limit: "plan|daily.d".to_owned(), settled: 1 };
+    assert!(matches!(store.take("plan|c#acme", &ask, terms).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.give_back("plan|c#acme", &back).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.roll_up(&rolled, Timestamp::from_seconds(1)).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(calls.load(Ordering::Relaxed), 3);
 }
 
 /// Answers every request with an empty object, written at this date.

@@ -104,6 +104,10 @@ pub(crate) fn cases() -> Vec<Case> {
         per_second("per second, burst, demand 1.5 x", burst, 1.5, ["0", "7-11 %", "0.8-1.0"]),
         per_second("per second, exact, demand 0.7 x", Mode::Exact, 0.7, ["0", "0.15 %", "0.35"]),
         per_second("per second, exact, demand 1.5 x", Mode::Exact, 1.5, ["0", "2-4 %", "0.65"]),
+        Case {
+            trouble: Trouble::Clocks(0.2),
+            ..per_second("per second, exact, clocks wrong by up to 0.2 s", Mode::Exact, 0.7, ["0", "-", "-"])
+        },
         per_second("per second, approximate, 1.5 x", Mode::Approximate, 1.5, ["+20-50 %", "0", "0.02-0.66"]),
     ]
 }

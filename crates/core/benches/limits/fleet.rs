@@ -23,6 +23,9 @@ const REQUESTS_PER_ENVIRONMENT: f64 = 10.0;
 /// How long a request takes that is admitted, and one that is refused from memory, in seconds.
 const SERVICE: f64 = 0.095;
 const REFUSAL: f64 = 0.001;
+/// How long a request waits for the counter, and how long is waited beside one, in seconds.
+const WAITED_FOR_LIMIT: f64 = 0.1;
+const ASIDE_LIMIT: f64 = 0.5;
 /// How long an environment stands still at most, in seconds.
 const FROZEN_MAX: f64 = 120.0;
 /// How long demand stays high, and low, in seconds, and how low, where that changes.
@@ -86,6 +89,29 @@ struct Fleet<'a> {
     random: Random,
     /// By the number of the window; a bucket has only one.
     tallies: BTreeMap<u64, Tally>,
+    bucket: BucketOracle,
+}
+
+/// Watches that no time t sees more than burst + rate × t: what leaks at the rate holds no more than the burst.
+struct BucketOracle {
+    burst: f64,
+    rate: f64,
+    level: f64,
+    at: f64,
+    over: u64,
+}
+
+impl BucketOracle {
+    fn admitted(&mut self, now: f64) {
+        self.level = (self.level - (now - self.at) * self.rate).max(0.0);
+        self.at = now;
+        // Times have whole milliseconds where the gateway sees them.
+        if self.level + 1.0 > self.burst + self.rate / 1000.0 {
+            self.over += 1;
+        } else {
+            self.level += 1.0;
+        }
+    }
 }
 
 impl Fleet<'_> {
@@ -134,6 +160,9 @@ impl Fleet<'_> {
         let tally = self.tallies.entry(window).or_default();
         tally.asked += 1;
         tally.admitted += u64::from(served.is_admitted);
+        if served.is_admitted {
+            self.bucket.admitted(now);
+        }
         served
     }
 
@@ -197,7 +226,7 @@ impl Fleet<'_> {
             environment.unpaid += u64::from(is_admitted);
             return Served { is_admitted, waited };
         }
-        if environment.lease.is_due(&self.rule, then) {
+        if environment.lease.is_due(&self.rule, then) && environment.lease.is_low(&self.rule, then) {
             // Beside the backend call, which takes longer than nearly every answer.
             self.acquire(number, now + waited, 0);
         }
@@ -211,7 +240,7 @@ impl Fleet<'_> {
     fn lease_ahead(&mut self, number: usize, now: f64) {
         let (sizing, then) = (self.sizing(number), self.clock(number, now));
         if let Some(ask) = self.environments[number].lease.take_ahead(&self.rule, then, sizing) {
-            self.send(number, now, ask);
+            self.send(number, now, ask, ASIDE_LIMIT);
         }
     }
 
@@ -235,23 +264,28 @@ impl Fleet<'_> {
         if let (Way::Fixed(block), Ask::Take(take)) = (self.case.way, &mut ask) {
             take.block = block;
         }
-        let (answered, took) = self.send(number, now + waited, ask);
+        let limit = if needed > 0 { WAITED_FOR_LIMIT } else { ASIDE_LIMIT };
+        let (answered, took) = self.send(number, now + waited, ask, limit);
         (answered, waited + took)
     }
 
-    fn send(&mut self, number: usize, now: f64, mut ask: Ask) -> (bool, f64) {
+    fn send(&mut self, number: usize, now: f64, mut ask: Ask, limit: f64) -> (bool, f64) {
         let mut waited = 0.0;
         for _ in 0..3 {
             let latency = self.random.latency();
             waited += latency;
-            if self.is_out(now) || latency > 0.5 {
-                return (false, waited.min(0.5));
+            if self.is_out(now) {
+                return (false, waited.min(limit));
             }
             if self.store.throttles(now + waited) {
                 waited += 0.04 * self.random.part();
                 continue;
             }
             let granted = self.take(&ask, now + waited);
+            if latency > limit {
+                // It was made, and nobody waits for the answer any more.
+                return (false, limit);
+            }
             match (self.case.trouble, &granted) {
                 (Trouble::Lost(percent), _) if self.random.is_one_of(percent) => return (false, waited + 0.1),
                 (Trouble::Frozen(percent), Some(granted)) if self.random.is_one_of(percent) => {
@@ -277,6 +311,8 @@ impl Fleet<'_> {
                 }
             }
         }
+        let then = self.clock(number, now + waited);
+        self.environments[number].lease.throttled(then);
         (false, waited)
     }
 
@@ -366,14 +402,11 @@ pub(crate) fn run(case: &Case) -> Outcome {
         environments: Vec::new(),
         random: Random::new(),
         tallies: BTreeMap::new(),
+        bucket: BucketOracle { burst: limit as f64, rate: limit as f64, level: 0.0, at: start_of(window), over: 0 },
     };
     // Last in, first out: the environment that became free last is taken first.
     let (mut free, mut busy) = (Vec::new(), BinaryHeap::new());
-    // The window begins on its own multiple.
-    let start = {
-        let first = window.index(START);
-        if window.start(first) == START { 0.0 } else { window.end(first).since(START).as_secs_f64() }
-    };
+    let start = start_of(window);
     let (mut entering, mut waiting) = (0, 0);
     let (mut now, end) = (start, start + (case.seconds * case.windows) as f64);
     loop {
@@ -406,17 +439,24 @@ pub(crate) fn run(case: &Case) -> Outcome {
         }
     }
     // Of a bucket the whole burst may go beside what comes back; what is not asked for is not unused.
-    let most = if matches!(mode, Mode::Burst { .. }) { limit * case.seconds + limit } else { limit };
+    let is_bucket = matches!(mode, Mode::Burst { .. });
+    let most = if is_bucket { limit * case.seconds + limit } else { limit };
     let sum = |part: &dyn Fn(&Tally) -> u64| fleet.tallies.values().map(part).sum::<u64>();
     Outcome {
         wanted: sum(&|tally| tally.asked.min(most)),
-        over: sum(&|tally| tally.admitted.saturating_sub(most)),
+        over: if is_bucket { fleet.bucket.over } else { sum(&|tally| tally.admitted.saturating_sub(most)) },
         unused: sum(&|tally| tally.asked.min(most).saturating_sub(tally.admitted)),
         admitted: sum(&|tally| tally.admitted),
         writes: fleet.store.writes,
         entering,
         waiting,
     }
+}
+
+/// When the first whole window begins.
+fn start_of(window: Window) -> f64 {
+    let first = window.index(START);
+    if window.start(first) == START { 0.0 } else { window.end(first).since(START).as_secs_f64() }
 }
 
 fn micros(seconds: f64) -> u64 {

@@ -75,13 +75,17 @@ impl KeyCache {
             return Err(KeyError::Refused(cause.to_string()));
         }
         // A key that was good a while ago is asked about whatever others make up.
-        if self.hits.get(hash).is_none() && !self.budget.allows(address, now) {
+        let is_new = self.hits.get(hash).is_none();
+        // Paid before it is known what comes of it: many may be looked up at once.
+        if is_new && !self.budget.pays(address, now) {
             return Err(KeyError::Budget);
         }
         self.meter.half_read();
-        let attributes = self.store.get(hash).await.map_err(KeyError::Store)?;
-        let Some(attributes) = attributes else {
-            self.budget.missed(address, now);
+        let found = self.store.get(hash).await;
+        if is_new && !matches!(found, Ok(None)) {
+            self.budget.refund(address, now);
+        }
+        let Some(attributes) = found.map_err(KeyError::Store)? else {
             return Err(self.remember_miss(hash, now, "unknown"));
         };
         match KeyItem::decode(attributes) {

@@ -35,6 +35,10 @@ impl Bucket {
         Self { tokens: rate.burst, at: now }
     }
 
+    fn with(self, tokens: f64) -> Self {
+        Self { tokens: self.tokens + tokens, ..self }
+    }
+
     fn refilled(self, rate: Rate, now: Timestamp) -> Self {
         let gained = now.since(self.at).as_secs_f64() * rate.per_second;
         Self { tokens: (self.tokens + gained).min(rate.burst), at: now }
@@ -55,21 +59,22 @@ impl MissBudget {
         Self(Mutex::new(Buckets { environment: None, addresses: LruCache::unbounded() }))
     }
 
-    /// Whether the address, and the environment, may have another key looked up.
-    pub(super) fn allows(&self, address: Option<IpAddr>, now: Timestamp) -> bool {
-        let (own, all, _) = self.lock().now(network(address), now);
-        own.tokens >= 1.0 && all.tokens >= 1.0
-    }
-
-    /// Counts a key that was looked up in vain.
-    pub(super) fn missed(&self, address: Option<IpAddr>, now: Timestamp) {
+    /// Takes the price of looking up another key; whether the address, and the environment, could pay it.
+    pub(super) fn pays(&self, address: Option<IpAddr>, now: Timestamp) -> bool {
         let mut buckets = self.lock();
         let (own, all, name) = buckets.now(network(address), now);
-        buckets.environment = Some(Bucket { tokens: all.tokens - 1.0, ..all });
-        buckets.addresses.put(name, Bucket { tokens: own.tokens - 1.0, ..own });
-        if buckets.addresses.len() > ADDRESSES_MAX {
-            buckets.addresses.pop_lru();
+        let can_pay = own.tokens >= 1.0 && all.tokens >= 1.0;
+        if can_pay {
+            buckets.put(name, own.with(-1.0), all.with(-1.0));
         }
+        can_pay
+    }
+
+    /// Gives the price back: the key was not looked up in vain.
+    pub(super) fn refund(&self, address: Option<IpAddr>, now: Timestamp) {
+        let mut buckets = self.lock();
+        let (own, all, name) = buckets.now(network(address), now);
+        buckets.put(name, own.with(1.0), all.with(1.0));
     }
 
     fn lock(&self) -> MutexGuard<'_, Buckets> {
@@ -78,6 +83,14 @@ impl MissBudget {
 }
 
 impl Buckets {
+    fn put(&mut self, name: String, own: Bucket, all: Bucket) {
+        self.environment = Some(all);
+        self.addresses.put(name, own);
+        if self.addresses.len() > ADDRESSES_MAX {
+            self.addresses.pop_lru();
+        }
+    }
+
     /// The buckets of an address and of the environment as they are now.
     fn now(&self, name: String, now: Timestamp) -> (Bucket, Bucket, String) {
         let refilled = |bucket: Option<Bucket>, rate| match bucket {
@@ -96,33 +109,27 @@ mod tests {
 
     use super::MissBudget;
 
-    /// Looks a key up in vain, if that is allowed.
-    fn miss(budget: &MissBudget, address: Option<IpAddr>, now: Timestamp) -> bool {
-        let may = budget.allows(address, now);
-        if may {
-            budget.missed(address, now);
-        }
-        may
-    }
-
     #[test]
     fn an_address_runs_out_before_the_others() {
         let budget = MissBudget::new();
         let now = Timestamp::from_seconds(1000);
         let address = |last: u8| Some(IpAddr::from([192, 0, 2, last]));
-        assert_eq!((0..30).filter(|_| miss(&budget, address(1), now)).count(), 20);
-        assert!(miss(&budget, address(2), now));
+        assert_eq!((0..30).filter(|_| budget.pays(address(1), now)).count(), 20);
+        assert!(budget.pays(address(2), now));
         let later = now.plus(Duration::from_secs(1));
-        assert_eq!([miss(&budget, address(1), later), miss(&budget, address(1), later)], [true, false]);
+        assert_eq!([budget.pays(address(1), later), budget.pays(address(1), later)], [true, false]);
     }
 
     #[test]
     fn many_addresses_run_out_together() {
         let budget = MissBudget::new();
         let now = Timestamp::from_seconds(1000);
-        let missed = (0..20_000_u32).filter(|number| miss(&budget, Some(IpAddr::from(number.to_be_bytes())), now));
+        let missed = (0..20_000_u32).filter(|number| budget.pays(Some(IpAddr::from(number.to_be_bytes())), now));
         assert_eq!(missed.count(), 100);
         // A clock that is set back brings nothing.
-        assert!(!budget.allows(None, Timestamp::from_seconds(1)));
+        assert!(!budget.pays(None, Timestamp::from_seconds(1)));
+        // A key that was found costs nothing.
+        budget.refund(None, now);
+        assert_eq!([budget.pays(None, now), budget.pays(None, now)], [true, false]);
     }
 }

@@ -83,6 +83,16 @@ async fn hits_are_believed_for_a_minute_and_misses_for_ten_seconds() {
     assert_eq!(call(&harness, "unknown").await.status, 200);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_flood_at_once_is_no_flood_of_reads_either() {
+    let harness = protected().await;
+    harness.keys.faults.set_hanging(true);
+    let keys: Vec<String> = (0..200).map(|number| format!("wrong {number}")).collect();
+    let calls = keys.iter().map(|key| tokio::time::timeout(Duration::from_millis(1), call(&harness, key)));
+    futures_util::future::join_all(calls).await;
+    assert_eq!(harness.keys.gets(), 20);
+}
+
 #[tokio::test]
 async fn a_flood_of_wrong_keys_evicts_no_right_one() {
     let harness = protected().await;
