@@ -15,6 +15,7 @@ pub use template::{InvalidTemplate, TableDefinition, tables_of_template};
 pub use wire::CallError;
 
 use std::{
+    hash::{BuildHasher, Hasher, RandomState},
     io,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
@@ -90,9 +91,7 @@ impl EmbeddedDynamoDb {
         let listener = listen(address).await?;
         let address = local_address(&listener, address)?;
         let database = open(data)?;
-        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let inner_listener = listen(any_port).await?;
-        let inner = local_address(&inner_listener, any_port)?;
+        let (inner_listener, inner) = listen_hidden().await?;
         let server = tokio::spawn(dynoxide::server::serve_on(inner_listener, database));
         let front = Some(tokio::spawn(front::serve(listener, inner)));
         Ok(Self { address, inner, server, front })
@@ -163,6 +162,20 @@ impl Drop for EmbeddedDynamoDb {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, DynamoDbError> {
     TcpListener::bind(address).await.map_err(|source| DynamoDbError::Listen { address, source })
+}
+
+/// Listens where no web page finds it: the database behind the front answers browsers. On Linux all of 127/8 is this
+/// machine, and an address of it with a port has some forty bits; elsewhere the port alone must do.
+async fn listen_hidden() -> Result<(TcpListener, SocketAddr), DynamoDbError> {
+    let [a, b, c, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
+    let hidden = SocketAddr::from((Ipv4Addr::new(127, a.max(1), b, c), 0));
+    let known = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let (listener, asked) = match listen(hidden).await {
+        Ok(listener) => (listener, hidden),
+        Err(_) => (listen(known).await?, known),
+    };
+    let address = local_address(&listener, asked)?;
+    Ok((listener, address))
 }
 
 fn local_address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, DynamoDbError> {
