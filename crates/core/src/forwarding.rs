@@ -101,8 +101,7 @@ pub fn strip_client_headers(headers: &mut HeaderMap, identity: &IdentityHeaders)
     }
 }
 
-/// Removes from a backend's headers all that belongs to its connection; `content-length` too, which the
-/// platform gives.
+/// Removes from a backend's headers all that belongs to its connection. `content-length` stays for who writes the answer.
 pub fn strip_backend_headers(headers: &mut HeaderMap) {
     let nominated: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)

@@ -1,4 +1,5 @@
-//! What the environment says: every variable that the functions read, and nothing else reads any.
+//! What the environment says: every variable that the functions read. Nothing else of ours reads any; the exporter of traces
+//! has its own (`OTEL_…`, feature `otlp`).
 #![allow(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
 use std::env;

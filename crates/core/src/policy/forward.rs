@@ -27,7 +27,7 @@ pub struct Forward {
     pub path: PathRewrite,
     /// Which host the backend is asked for.
     pub host: HostRewrite,
-    /// Until the response headers, retries included, in milliseconds; 0 is no bound.
+    /// Until the response headers, in milliseconds; 0 is no bound.
     pub timeout_ms: u32,
     /// Changes to the request's headers.
     pub request_headers: HeaderModifier,

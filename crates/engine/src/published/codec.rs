@@ -10,7 +10,7 @@ use super::SnapshotHead;
 
 /// How the content is written: 1 is the JSON of the document, zstd over all of it, cut into chunks.
 ///
-/// A gateway reads this format and the one before it.
+/// While functions are deployed a gateway may meet the next format, and the one before: it will have to read both.
 pub const FORMAT: u32 = 1;
 /// Largest chunk in bytes.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
