@@ -15,6 +15,7 @@ mod gateway {
     mod limits;
     mod metrics;
     mod order;
+    mod providers;
     mod records;
     mod returns;
     mod skew;

@@ -17,6 +17,7 @@ use crate::{
 
 type Answer = Result<Response<Body>, OutboundError>;
 type Responder = Box<dyn Fn(&OutboundRequest) -> Answer + Send + Sync>;
+type Condition = Box<dyn Fn(&OutboundRequest) -> bool + Send + Sync>;
 
 /// Keeps the requests and gives the answers of a script, then those of a responder.
 ///
@@ -26,7 +27,7 @@ pub struct FakeOutbound {
     requests: Mutex<Vec<OutboundRequest>>,
     script: Mutex<VecDeque<Answer>>,
     responder: Option<Responder>,
-    hangs: bool,
+    hangs: Option<Condition>,
 }
 
 impl FakeOutbound {
@@ -38,7 +39,13 @@ impl FakeOutbound {
     /// Never answers anything.
     #[must_use]
     pub fn hanging() -> Self {
-        Self { hangs: true, ..Self::default() }
+        Self::default().hanging_where(|_| true)
+    }
+
+    /// Never answers requests of which this is true when they come; the script does not count them.
+    #[must_use]
+    pub fn hanging_where(self, hangs: impl Fn(&OutboundRequest) -> bool + Send + Sync + 'static) -> Self {
+        Self { hangs: Some(Box::new(hangs)), ..self }
     }
 
     /// Adds an answer to the script.
@@ -69,15 +76,16 @@ impl fmt::Debug for FakeOutbound {
 #[async_trait]
 impl Outbound for FakeOutbound {
     async fn send(&self, request: OutboundRequest) -> Answer {
+        if self.hangs.as_ref().is_some_and(|hangs| hangs(&request)) {
+            locked(&self.requests).push(request);
+            return std::future::pending().await;
+        }
         let scripted = locked(&self.script).pop_front();
         let answer = scripted.unwrap_or_else(|| match &self.responder {
             Some(responder) => responder(&request),
             None => Err(OutboundError::Connect("no answer is scripted".to_owned())),
         });
         locked(&self.requests).push(request);
-        if self.hangs {
-            std::future::pending::<()>().await;
-        }
         answer
     }
 }

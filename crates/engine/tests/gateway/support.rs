@@ -1,5 +1,7 @@
 //! A gateway over fakes, and requests for it.
 
+pub(crate) mod provider;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

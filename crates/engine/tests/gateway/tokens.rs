@@ -1,83 +1,19 @@
 //! Tokens: signatures, keys that rotate, providers that are down, and what is remembered.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
-use faregate_engine::{body::full, fakes::FakeOutbound, ports::OutboundError};
+use faregate_engine::{body::full, fakes::FakeOutbound};
 use faregate_testing::issuer::SigningKey;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::support::{Answer, Harness, NOW, forwarding, request};
-
-const ISSUER: &str = "https://auth.example.com";
-
-/// A provider at [`ISSUER`], and a backend beside it.
-#[derive(Clone, Default)]
-struct Provider {
-    jwks: Arc<Mutex<Value>>,
-    is_down: Arc<AtomicBool>,
-}
-
-impl Provider {
-    fn of(key: &SigningKey) -> Self {
-        let provider = Self::default();
-        provider.rotate_to(key);
-        provider
-    }
-
-    fn rotate_to(&self, key: &SigningKey) {
-        *self.jwks.lock().expect("a lock") = key.jwks();
-    }
-
-    fn outbound(&self) -> FakeOutbound {
-        let provider = self.clone();
-        FakeOutbound::answering(move |request| {
-            if !request.origin.ends_with("auth.example.com") {
-                return Ok(Response::new(full("hello")));
-            }
-            if provider.is_down.load(Ordering::Relaxed) {
-                return Err(OutboundError::ConnectTimeout);
-            }
-            let body = match request.path_and_query.as_str() {
-                "/.well-known/openid-configuration" => {
-                    json!({"issuer": ISSUER, "jwks_uri": format!("{ISSUER}/keys?a=b")})
-                }
-                "/keys?a=b" => provider.jwks.lock().expect("a lock").clone(),
-                other => panic!("{other}"),
-            };
-            Ok(Response::new(full(body.to_string())))
-        })
-    }
-}
-
-fn document(issuer: Value, jwt: Value) -> Value {
-    let mut document = forwarding(json!({"authenticate": {"jwt": jwt}}));
-    document["issuers"] = json!([issuer]);
-    document
-}
-
-fn discovering() -> Value {
-    let issuer = json!({"id": "main", "issuer": ISSUER, "audiences": ["orders"], "jwks": "discover"});
-    document(issuer, json!({"issuers": ["main"], "forward_claims": {"x-user": "sub", "x-level": "level"}}))
-}
-
-fn claims() -> Value {
-    json!({"iss": ISSUER, "aud": "orders", "sub": "alice", "exp": NOW.as_seconds() + 3600, "scope": "read write", "level": 3})
-}
-
-async fn call(harness: &Harness, token: &str) -> Answer {
-    harness.send(request("GET", "https://h/", &[("authorization", &format!("Bearer {token}"))])).await
-}
-
-fn provider_calls(harness: &Harness) -> usize {
-    harness.outbound.requests().iter().filter(|request| request.origin.ends_with("auth.example.com")).count()
-}
+use super::support::{
+    Harness, NOW,
+    provider::{ISSUER, Provider, call, claims, discovering, document, provider_calls},
+};
 
 #[tokio::test]
 async fn a_token_proves_a_consumer_and_is_passed_on() {
@@ -451,16 +387,4 @@ async fn another_description_of_an_issuer_keeps_its_keys() {
     harness.publish(document).await;
     harness.clock.advance(Duration::from_secs(61));
     assert_eq!(call(&harness, &key.token(&claims()).expect("a token")).await.status, 200);
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_waits_for_a_hanging_provider_waits_for_one_attempt() {
-    let key = SigningKey::es256("a").expect("a key");
-    let harness = Harness::with_outbound(discovering(), FakeOutbound::hanging()).await;
-    let token = key.token(&claims()).expect("a token");
-    let started = tokio::time::Instant::now();
-    let answers = futures_util::future::join_all((0..20).map(|_| call(&harness, &token))).await;
-    assert!(answers.iter().all(|answer| answer.status == 503));
-    assert_eq!(harness.outbound.requests().len(), 1);
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }

@@ -73,9 +73,12 @@ struct Slot {
 #[derive(Default)]
 struct State {
     held: Option<Held>,
+    /// When the last attempt began, or ended: one that hangs counts, too.
     attempted_at: Option<Timestamp>,
     /// How many attempts have ended: whoever waited for one need not make another.
     attempts: u64,
+    /// The address of the keys as far as an attempt came that was given up: the next one goes on there.
+    discovered: Option<Url>,
     looked_for_unknown_at: Option<(Timestamp, Look)>,
     unknown_pause: Duration,
 }
@@ -94,6 +97,51 @@ struct Held {
     keys: Keys,
     fetched_at: Timestamp,
     age_max: Duration,
+}
+
+/// An attempt to fetch keys. Side work is aborted 500 ms after the answer, and a request ends with its invocation: an
+/// attempt that goes with them is told when it is dropped.
+struct Attempt<'a> {
+    slot: &'a Slot,
+    issuer: &'a IssuerPolicy,
+    ports: &'a TokenPorts,
+    has_ended: bool,
+}
+
+impl<'a> Attempt<'a> {
+    fn begin(slot: &'a Slot, issuer: &'a IssuerPolicy, ports: &'a TokenPorts) -> Self {
+        slot.state().attempted_at = Some(ports.clock.now());
+        Self { slot, issuer, ports, has_ended: false }
+    }
+
+    /// The attempt has ended, either way.
+    fn end(mut self) -> MutexGuard<'a, State> {
+        self.has_ended = true;
+        let mut state = self.slot.state();
+        state.attempted_at = Some(self.ports.clock.now());
+        state.attempts += 1;
+        state.discovered = None;
+        state
+    }
+
+    fn tell(&self, cause: &str) {
+        self.ports.telemetry.metric(Metric::IssuerErrors, &format!("issuer {}: {cause}", self.issuer.id));
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        let mut state = self.slot.state();
+        if state.held.is_none() {
+            // It went with a request whose time was over; the next one that waits for keys may have more.
+            state.attempted_at = None;
+        }
+        drop(state);
+        self.tell("an attempt to fetch the keys was given up unanswered");
+    }
 }
 
 impl Slot {
@@ -147,6 +195,8 @@ impl KeySets {
         match held {
             Some(held) if is_within(held.fetched_at, now, held.age_max) => Ok(held.keys),
             Some(held) if is_within(held.fetched_at, now, STALE_MAX) => {
+                // After a freeze: a key that was taken back meanwhile should not count.
+                let is_overdue = !is_within(held.fetched_at, now, held.age_max * 2);
                 if may_try {
                     let (done, finished) = oneshot::channel();
                     let (sets, issuer, url) = (Arc::clone(self), Arc::clone(issuer), url.clone());
@@ -156,10 +206,12 @@ impl KeySets {
                         // Nobody listens when the request went on.
                         let _ = done.send(());
                     });
-                    if !is_within(held.fetched_at, now, held.age_max * 2) {
-                        // After a freeze: a key that was taken back meanwhile should not count.
+                    if is_overdue {
                         let _ = timeout(OVERDUE_LIMIT, finished).await;
                     }
+                } else if is_overdue {
+                    // For an attempt that another request began, if it goes on.
+                    let _ = timeout(OVERDUE_LIMIT, slot.fetching.lock()).await;
                 }
                 Ok(slot.state().held.clone().unwrap_or(held).keys)
             }
@@ -190,7 +242,7 @@ impl KeySets {
                 let _fetching = slot.fetching.lock().await;
                 let unreachable = || format!("the keys of issuer {} cannot be fetched", issuer.id);
                 {
-                    let (state, now) = (slot.state(), self.ports.clock.now());
+                    let (mut state, now) = (slot.state(), self.ports.clock.now());
                     if state.version() != Some(version) {
                         return Ok(state.held.as_ref().map(|held| held.keys.clone()));
                     }
@@ -199,6 +251,8 @@ impl KeySets {
                         Some((at, Look::Failed)) if is_within(at, now, RETRY_WITH_KEYS) => return Err(unreachable()),
                         _ => {}
                     }
+                    // One that is given up has failed.
+                    state.looked_for_unknown_at = Some((now, Look::Failed));
                 }
                 let fetched = self.load(&slot, issuer, url).await;
                 let (mut state, now) = (slot.state(), self.ports.clock.now());
@@ -238,31 +292,32 @@ impl KeySets {
 
     /// Fetches the keys; whether they came.
     async fn load(&self, slot: &Slot, issuer: &IssuerPolicy, url: &KeyUrl) -> bool {
-        let fetched = timeout(FETCH_LIMIT, self.fetch_keys(issuer, url)).await;
-        let fetched = fetched.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-        let now = self.ports.clock.now();
-        let mut state = slot.state();
-        state.attempted_at = Some(now);
-        state.attempts += 1;
-        match fetched {
+        let attempt = Attempt::begin(slot, issuer, &self.ports);
+        let fetched = timeout(FETCH_LIMIT, self.fetch_keys(slot, issuer, url)).await;
+        match fetched.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
             Ok((keys, age_max)) => {
-                state.held = Some(Held { keys, fetched_at: now, age_max });
+                attempt.end().held = Some(Held { keys, fetched_at: self.ports.clock.now(), age_max });
                 true
             }
             Err(cause) => {
-                drop(state);
-                self.ports.telemetry.metric(Metric::IssuerErrors, &format!("issuer {}: {cause}", issuer.id));
+                attempt.tell(&cause);
+                drop(attempt.end());
                 false
             }
         }
     }
 
-    async fn fetch_keys(&self, issuer: &IssuerPolicy, url: &KeyUrl) -> Result<(Keys, Duration), String> {
+    async fn fetch_keys(&self, slot: &Slot, issuer: &IssuerPolicy, url: &KeyUrl) -> Result<(Keys, Duration), String> {
         let discovered;
         let url = match url {
             KeyUrl::Jwks(url) => url,
             KeyUrl::Discovery(url) => {
-                discovered = self.discover(issuer, url).await?;
+                let remembered = slot.state().discovered.clone();
+                discovered = match remembered {
+                    Some(url) => url,
+                    None => self.discover(issuer, url).await?,
+                };
+                slot.state().discovered = Some(discovered.clone());
                 &discovered
             }
         };

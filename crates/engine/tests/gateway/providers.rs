@@ -1,0 +1,155 @@
+//! Providers that hang, and sets of keys that are no longer what they were.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use faregate_engine::{
+    fakes::FakeOutbound,
+    gateway::{Incoming, Peer, SideWork},
+    ports::Metric,
+};
+use faregate_testing::issuer::SigningKey;
+use tokio::time::Instant;
+
+use super::support::{
+    Harness,
+    provider::{ISSUER, Provider, call, claims, discovering, provider_calls},
+    request,
+};
+
+/// A gateway whose provider hangs at paths that begin so, while the flag is set.
+async fn hanging_at(key: &SigningKey, path: &'static str) -> (Harness, Arc<AtomicBool>) {
+    let hangs = Arc::new(AtomicBool::new(false));
+    let is_hanging = Arc::clone(&hangs);
+    let outbound = Provider::of(key).outbound().hanging_where(move |request| {
+        request.origin == ISSUER && request.path_and_query.starts_with(path) && is_hanging.load(Ordering::Relaxed)
+    });
+    (Harness::with_outbound(discovering(), outbound).await, hangs)
+}
+
+/// The status where the invocation has little time left.
+async fn hurried(harness: &Harness, token: &str) -> u16 {
+    let request = request("GET", "https://h/", &[("authorization", &format!("Bearer {token}"))]);
+    let remaining = Some(Duration::from_millis(300));
+    harness
+        .gateway
+        .handle(Incoming { request: Ok(request), peer: Peer::default(), remaining })
+        .await
+        .response
+        .status()
+        .as_u16()
+}
+
+/// The status of an answer, how long it took, and how long the side work took after it.
+async fn timed(harness: &Harness, token: &str) -> (u16, Duration, Duration) {
+    let request = request("GET", "https://h/", &[("authorization", &format!("Bearer {token}"))]);
+    let started = Instant::now();
+    let handled =
+        harness.gateway.handle(Incoming { request: Ok(request), peer: Peer::default(), remaining: None }).await;
+    let (status, answered) = (handled.response.status().as_u16(), Instant::now());
+    handled.side_work.join(SideWork::LIMIT).await;
+    (status, answered - started, answered.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_costs_one_attempt_in_ten_seconds() {
+    let key = SigningKey::es256("a").expect("a key");
+    let (harness, hangs) = hanging_at(&key, "").await;
+    let token = key.token(&claims()).expect("a token");
+    assert_eq!(call(&harness, &token).await.status, 200);
+    hangs.store(true, Ordering::Relaxed);
+    let (no_time, half_a_second) = (Duration::ZERO, Duration::from_millis(500));
+    // Due: the attempt goes on beside the request, and then nobody asks for a while.
+    harness.clock.advance(Duration::from_secs(300));
+    assert_eq!(timed(&harness, &token).await, (200, no_time, half_a_second));
+    for _ in 0..3 {
+        harness.clock.advance(Duration::from_secs(3));
+        assert_eq!(timed(&harness, &token).await, (200, no_time, no_time));
+    }
+    assert_eq!((provider_calls(&harness), harness.telemetry.count(Metric::IssuerErrors)), (3, 1));
+    let (_, detail) = harness.telemetry.metrics().pop().expect("a metric");
+    assert_eq!(detail, "issuer main: an attempt to fetch the keys was given up unanswered");
+    // Overdue: one request waits a little, too.
+    harness.clock.advance(Duration::from_secs(292));
+    assert_eq!(timed(&harness, &token).await, (200, Duration::from_millis(200), half_a_second));
+    for _ in 0..3 {
+        harness.clock.advance(Duration::from_secs(3));
+        assert_eq!(timed(&harness, &token).await, (200, no_time, no_time));
+    }
+    assert_eq!((provider_calls(&harness), harness.telemetry.count(Metric::IssuerErrors)), (4, 2));
+    harness.clock.advance(Duration::from_secs(1));
+    assert_eq!(timed(&harness, &token).await.2, half_a_second);
+    assert_eq!(provider_calls(&harness), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_while_overdue_keys_are_fetched_waits_as_well() {
+    let key = SigningKey::es256("a").expect("a key");
+    let (harness, hangs) = hanging_at(&key, "").await;
+    let token = key.token(&claims()).expect("a token");
+    assert_eq!(call(&harness, &token).await.status, 200);
+    hangs.store(true, Ordering::Relaxed);
+    harness.clock.advance(Duration::from_secs(601));
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        timed(&harness, &token).await
+    };
+    let (first, second) = tokio::join!(timed(&harness, &token), later);
+    let wait = Duration::from_millis(200);
+    assert_eq!(((first.0, first.1), (second.0, second.1)), ((200, wait), (200, wait)));
+    assert_eq!(provider_calls(&harness), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_goes_on_where_one_was_given_up() {
+    let key = SigningKey::es256("a").expect("a key");
+    let (harness, hangs) = hanging_at(&key, "/keys").await;
+    let token = key.token(&claims()).expect("a token");
+    assert_eq!(call(&harness, &token).await.status, 200);
+    hangs.store(true, Ordering::Relaxed);
+    harness.clock.advance(Duration::from_secs(300));
+    assert_eq!(call(&harness, &token).await.status, 200);
+    assert_eq!(provider_calls(&harness), 4, "the metadata came, the keys did not");
+    hangs.store(false, Ordering::Relaxed);
+    harness.clock.advance(Duration::from_secs(10));
+    assert_eq!(call(&harness, &token).await.status, 200);
+    assert_eq!(provider_calls(&harness), 5, "the keys alone");
+    // What ended is forgotten: the next attempt begins with the metadata.
+    harness.clock.advance(Duration::from_secs(300));
+    assert_eq!(call(&harness, &token).await.status, 200);
+    assert_eq!(provider_calls(&harness), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_ends_with_its_request_is_told_and_keeps_nobody_from_the_first_keys() {
+    let [known, unknown] = ["a", "b"].map(|kid| SigningKey::es256(kid).expect("a key"));
+    let [good, stranger] = [&known, &unknown].map(|key| key.token(&claims()).expect("a token"));
+    let (harness, hangs) = hanging_at(&known, "").await;
+    hangs.store(true, Ordering::Relaxed);
+    assert_eq!(hurried(&harness, &good).await, 503);
+    hangs.store(false, Ordering::Relaxed);
+    assert_eq!(call(&harness, &good).await.status, 200);
+    // A look for an unknown key that was given up has failed, and is not taken again at once.
+    hangs.store(true, Ordering::Relaxed);
+    assert_eq!(hurried(&harness, &stranger).await, 503);
+    let calls = provider_calls(&harness);
+    assert_eq!(call(&harness, &stranger).await.status, 503);
+    assert_eq!((provider_calls(&harness), harness.telemetry.count(Metric::IssuerErrors)), (calls, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_hanging_provider_waits_for_one_attempt() {
+    let key = SigningKey::es256("a").expect("a key");
+    let harness = Harness::with_outbound(discovering(), FakeOutbound::hanging()).await;
+    let token = key.token(&claims()).expect("a token");
+    let started = Instant::now();
+    let answers = futures_util::future::join_all((0..20).map(|_| call(&harness, &token))).await;
+    assert!(answers.iter().all(|answer| answer.status == 503));
+    assert_eq!(harness.outbound.requests().len(), 1);
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
