@@ -55,26 +55,37 @@ pub enum Unverified {
 }
 
 impl KeySet {
-    /// Reads a JWK set (RFC 7517 §5). Keys of another use, unknown kinds, symmetric and too short ones are left
-    /// out, as §5 says of keys that are not understood.
+    /// Reads a JWK set (RFC 7517 §5) as a provider answers it. Keys of another use, unknown kinds, symmetric and too
+    /// short ones are left out, as §5 says of keys that are not understood; none may be left, since a provider may
+    /// take back all of them.
     ///
     /// # Errors
     ///
-    /// [`InvalidKeySet`].
+    /// [`InvalidKeySet::Malformed`].
     pub fn from_jwks(bytes: &[u8]) -> Result<Self, InvalidKeySet> {
-        Self::from_value(&parse_strict(bytes).map_err(|_| InvalidKeySet::Malformed)?)
+        Self::read(&parse_strict(bytes).map_err(|_| InvalidKeySet::Malformed)?)
     }
 
-    /// The same of parsed JSON.
+    /// The same of a set in a document, where one that verifies nothing is a mistake.
     ///
     /// # Errors
     ///
     /// [`InvalidKeySet`].
     pub fn from_value(set: &Value) -> Result<Self, InvalidKeySet> {
+        let set = Self::read(set)?;
+        if set.is_empty() { Err(InvalidKeySet::Empty) } else { Ok(set) }
+    }
+
+    fn read(set: &Value) -> Result<Self, InvalidKeySet> {
         let keys = set.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::Malformed)?;
-        let usable: Arc<[Key]> =
-            keys.iter().take(KEYS_MAX).filter_map(Value::as_object).filter_map(Key::read).collect();
-        if usable.is_empty() { Err(InvalidKeySet::Empty) } else { Ok(Self { keys: usable }) }
+        let usable = keys.iter().take(KEYS_MAX).filter_map(Value::as_object).filter_map(Key::read);
+        Ok(Self { keys: usable.collect() })
+    }
+
+    /// Whether no key of it can verify a signature.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// A shared secret. It takes no algorithm whose hash is longer than the secret.

@@ -14,6 +14,7 @@ use faregate_engine::{
     ports::Metric,
 };
 use faregate_testing::issuer::SigningKey;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::support::{
@@ -140,6 +141,34 @@ async fn an_attempt_that_ends_with_its_request_is_told_and_keeps_nobody_from_the
     let calls = provider_calls(&harness);
     assert_eq!(call(&harness, &stranger).await.status, 503);
     assert_eq!((provider_calls(&harness), harness.telemetry.count(Metric::IssuerErrors)), (calls, 2));
+}
+
+#[tokio::test]
+async fn a_provider_without_any_usable_key_has_taken_back_those_that_it_had() {
+    let key = SigningKey::es256("a").expect("a key");
+    let token = key.token(&claims()).expect("a token");
+    let encrypting = json!([{"kty": "RSA", "use": "enc", "n": "AQAB", "e": "AQAB"}]);
+    for keys in [json!([]), json!([{"kty": "oct", "k": "c2VjcmV0"}]), encrypting] {
+        let provider = Provider::of(&key);
+        let harness = Harness::with_outbound(discovering(), provider.outbound()).await;
+        assert_eq!(call(&harness, &token).await.status, 200);
+        *provider.jwks.lock().expect("a lock") = json!({"keys": keys});
+        harness.clock.advance(Duration::from_secs(300));
+        assert_eq!(call(&harness, &token).await.status, 200, "the keys are fetched beside it");
+        assert_eq!(call(&harness, &token).await.status, 401, "{keys}");
+        let (metric, detail) = harness.telemetry.metrics().pop().expect("a metric");
+        assert_eq!(metric, Metric::IssuerErrors);
+        assert_eq!(detail, "issuer main: the provider has no usable key: its tokens are refused");
+    }
+    // What is no set of keys is no answer, and takes nothing back.
+    let provider = Provider::of(&key);
+    let harness = Harness::with_outbound(discovering(), provider.outbound()).await;
+    assert_eq!(call(&harness, &token).await.status, 200);
+    *provider.jwks.lock().expect("a lock") = json!({"keys": {}});
+    harness.clock.advance(Duration::from_secs(300));
+    for _ in 0..2 {
+        assert_eq!(call(&harness, &token).await.status, 200);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -296,6 +296,9 @@ impl KeySets {
         let fetched = timeout(FETCH_LIMIT, self.fetch_keys(slot, issuer, url)).await;
         match fetched.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
             Ok((keys, age_max)) => {
+                if keys.set.is_empty() {
+                    attempt.tell("the provider has no usable key: its tokens are refused");
+                }
                 attempt.end().held = Some(Held { keys, fetched_at: self.ports.clock.now(), age_max });
                 true
             }
