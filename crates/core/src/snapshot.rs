@@ -90,6 +90,17 @@ pub enum PlanNeed {
     Exempt,
 }
 
+/// Why a caller is on no plan where one counts: refused, never unlimited.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPlan {
+    /// Neither the caller nor anyone else names one.
+    #[error("a plan is required here, and there is no default")]
+    Missing,
+    /// The caller's is not in the document.
+    #[error("there is no plan {0}")]
+    Unknown(Box<str>),
+}
+
 /// A compiled backend.
 #[derive(Debug)]
 pub struct BackendPolicy {
@@ -172,6 +183,22 @@ impl Snapshot {
     #[must_use]
     pub fn find_for_preflight(&self, request: &MatchRequest<'_>) -> Match<'_> {
         self.matcher.find_for_preflight(request)
+    }
+
+    /// The plan that counts for a caller on a route, whose own plan this is; where one is required, the default.
+    ///
+    /// # Errors
+    ///
+    /// [`NoPlan`].
+    pub fn plan(&self, need: &PlanNeed, own: Option<&str>) -> Result<Option<&PlanPolicy>, NoPlan> {
+        let id = match (need, own) {
+            (PlanNeed::Exempt, _) | (PlanNeed::Optional, None) => return Ok(None),
+            (_, Some(own)) => own,
+            (PlanNeed::Required(default), None) => {
+                default.as_deref().or(self.settings.default_plan.as_deref()).ok_or(NoPlan::Missing)?
+            }
+        };
+        self.plans.get(id).map(Some).ok_or_else(|| NoPlan::Unknown(id.into()))
     }
 
     /// The route of an entry.

@@ -93,11 +93,11 @@ impl Explain {
         let route = explanation.route.as_ref().map(|route| route.id.as_str());
         let route = route.and_then(|id| snapshot.routes.iter().find(|route| *route.id == *id));
         if self.key_stdin {
-            explanation.key = Some(KeyVerdict::of_standard_input(stores, route).await?);
+            explanation.key = Some(KeyVerdict::of_standard_input(stores, &snapshot, route).await?);
         }
         if self.token_stdin {
             let route = route.ok_or_else(|| CliError::Usage("no route takes the request and its token".to_owned()))?;
-            explanation.tokens = TokenVerdict::of_standard_input(stores, route).await?;
+            explanation.tokens = TokenVerdict::of_standard_input(stores, &snapshot, route).await?;
         }
         output.answer(&explanation)?;
         Ok(explanation.exit())

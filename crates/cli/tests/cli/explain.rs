@@ -1,5 +1,6 @@
 //! `faregate explain`.
 
+use faregate_core::api_key::KeyHash;
 use faregate_testing::issuer::SigningKey;
 use serde_json::{Value, json};
 
@@ -129,6 +130,67 @@ async fn the_version_that_serves_is_asked_and_a_key_is_judged() {
     assert_eq!(judge(&format!("{}{swapped}", &good[..good.len() - 1])), "mistyped");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keys_rules_and_plan_are_told_and_whether_the_route_takes_it() {
+    let stack = Stack::start().await;
+    let route = |id: &str, authenticate: &str, more: Value| {
+        let mut route =
+            json!({"id": id, "match": [{"path": format!("/{id}")}], "respond": {}, "authenticate": authenticate});
+        route.as_object_mut().expect("a route").extend(more.as_object().expect("fields").clone());
+        route
+    };
+    let authorize = json!({"authorize": {
+        "scopes": {"all": ["read"]}, "groups": {"allow": ["staff"]}, "consumers": {"deny": ["mallory"]},
+    }});
+    let file = json!({
+        "plans": [{"id": "gold", "limits": [{"id": "burst", "limit": 5, "per": "second"}]}],
+        "routes": [
+            route("ruled", "api_key", authorize),
+            route("planned", "api_key", json!({"limits": ["plan"]})),
+            route("open", "anonymous", json!({})),
+        ],
+    });
+    let file = stack.file("keys.yaml", &file.to_string());
+    let put = async |key: &str, more: Value| {
+        let mut item = json!({"key_hash": {"S": KeyHash::of(key.as_bytes()).as_str()}, "consumer": {"S": "acme"}});
+        item.as_object_mut().expect("an item").extend(more.as_object().expect("attributes").clone());
+        stack.put("faregate-keys", item).await;
+    };
+    put("scoped", json!({"scopes": {"L": [{"S": "read"}]}})).await;
+    put("gold", json!({"plan": {"S": "gold"}, "groups": {"L": [{"S": "staff"}]}})).await;
+    put("lost", json!({"plan": {"S": "gone"}})).await;
+    let run = |key: &str, path: &str, more: &[&str]| {
+        let mut arguments = vec!["explain", "GET", path, "--file", &file, "--key-stdin"];
+        arguments.extend(more);
+        stack.run_with(&arguments, key).exits(0)
+    };
+    let explain = |key: &str, path: &str| run(key, path, &["--json"]).json()["key"].clone();
+    for (key, holds) in [("scoped", [true, false, true]), ("gold", [true, true, false])] {
+        let rules = ["consumer none of mallory", "groups one of staff", "scopes all of read"];
+        let rules: Vec<_> =
+            rules.iter().zip(holds).map(|(rule, holds)| json!({"rule": rule, "holds": holds})).collect();
+        assert_eq!(explain(key, "/ruled")["rules"], json!(rules), "{key}");
+    }
+    for (key, path, verdict, cause) in [
+        ("gold", "/planned", "good", Value::Null),
+        ("scoped", "/planned", "no_plan", json!("a plan is required here, and there is no default")),
+        ("lost", "/planned", "no_plan", json!("there is no plan gone")),
+        ("lost", "/ruled", "no_plan", json!("there is no plan gone")),
+        ("gold", "/open", "not_taken", Value::Null),
+    ] {
+        let found = explain(key, path);
+        assert_eq!((&found["verdict"], &found["cause"]), (&json!(verdict), &cause), "{key} {path}");
+    }
+    for (key, path, said) in [
+        ("lost", "/planned", "of acme: there is no plan gone"),
+        ("gold", "/open", "key:          not looked at: the route takes no API key"),
+        ("gold", "/ruled", "  scopes all of read: 403 permission_denied"),
+    ] {
+        let text = run(key, path, &[]).stdout;
+        assert!(text.contains(said), "{text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_verified_and_every_rule_is_told() {
     let stack = Stack::start().await;
@@ -137,7 +199,7 @@ async fn a_token_is_verified_and_every_rule_is_told() {
         "tokens.yaml",
         &json!({
             "issuers": [
-                {"id": "main", "issuer": "https://main.example", "audiences": ["a"], "jwks": {"inline": key.jwks()}},
+                {"id": "main", "issuer": "https://main.example", "audiences": ["a"], "jwks": {"inline": key.jwks()}, "plan_claim": "plan"},
                 {"id": "down", "issuer": "http://127.0.0.1:1", "audiences": ["a"], "jwks": "discover"},
             ],
             "routes": [{
@@ -162,6 +224,12 @@ async fn a_token_is_verified_and_every_rule_is_told() {
     );
     let rules = json!([{"rule": "scopes all of read", "holds": true}, {"rule": "claim tenant equals", "holds": false}]);
     assert_eq!(good["rules"], rules);
+    claims["plan"] = json!("gone");
+    let planless = explain(&key.token(&claims).expect("a token"));
+    assert_eq!(
+        (&planless["verdict"], &planless["cause"], &planless["consumer"], &planless["rules"]),
+        (&json!("no_plan"), &json!("there is no plan gone"), &json!("main:alice"), &rules)
+    );
     claims["aud"] = json!("b");
     let other = explain(&key.token(&claims).expect("a token"));
     assert_eq!(

@@ -2,8 +2,8 @@
 
 use faregate_core::{
     api_key::{KeyHash, KeyItem, screen},
-    policy::authorize::Subject,
-    snapshot::RoutePolicy,
+    policy::{authenticate::CredentialPolicy, authorize::Subject},
+    snapshot::{RoutePolicy, Snapshot},
 };
 use faregate_engine::ports::{Clock, KeyAdmin};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::rules::{RuleVerdict, rules};
 use crate::{commands::key::read_secret, error::CliError, stores::Stores};
 
-/// The verdict on a key; the refusals but the last are `credentials_invalid` to the client, all alike.
+/// The verdict on a key; a key that proves nobody is `credentials_invalid` to the client, whatever the reason.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct KeyVerdict {
     pub(super) verdict: Verdict,
@@ -19,7 +19,10 @@ pub(super) struct KeyVerdict {
     pub(super) hash: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) consumer: Option<String>,
-    /// Why the item is not believed.
+    /// The plan that the consumer is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) plan: Option<String>,
+    /// Why the item is not believed, or no plan counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<String>,
     /// What the route's rules make of it alone.
@@ -33,6 +36,8 @@ pub(super) struct KeyVerdict {
 pub(super) enum Verdict {
     /// It proves its consumer.
     Good,
+    /// The route takes no API key, so that nobody looks at it; neither is a table asked.
+    NotTaken,
     /// Its checksum is wrong; no table is asked.
     Mistyped,
     /// There is no item.
@@ -45,6 +50,8 @@ pub(super) enum Verdict {
     Expired,
     /// It is good, but not on this route: 403 `access_denied`.
     NotForThisRoute,
+    /// It is good, but on no plan that there is, where one counts: 403 `access_denied`.
+    NoPlan,
 }
 
 impl KeyVerdict {
@@ -53,13 +60,18 @@ impl KeyVerdict {
     /// # Errors
     ///
     /// The store's, and [`CliError::Usage`] where there is no key.
-    pub(super) async fn of_standard_input(stores: &Stores, route: Option<&RoutePolicy>) -> Result<Self, CliError> {
+    pub(super) async fn of_standard_input(
+        stores: &Stores,
+        snapshot: &Snapshot,
+        route: Option<&RoutePolicy>,
+    ) -> Result<Self, CliError> {
         let secret = read_secret(std::io::stdin().lock())?;
-        Self::of(&secret, route, &*stores.keys, &*stores.clock).await
+        Self::of(&secret, snapshot, route, &*stores.keys, &*stores.clock).await
     }
 
     async fn of(
         secret: &[u8],
+        snapshot: &Snapshot,
         route: Option<&RoutePolicy>,
         keys: &dyn KeyAdmin,
         clock: &dyn Clock,
@@ -69,19 +81,26 @@ impl KeyVerdict {
             verdict: Verdict::Mistyped,
             hash: hash.short().to_owned(),
             consumer: None,
+            plan: None,
             cause: None,
             rules: Vec::new(),
         };
+        if route.is_some_and(|route| !takes_keys(route)) {
+            verdict.verdict = Verdict::NotTaken;
+            return Ok(verdict);
+        }
         if screen(secret).is_err() {
             return Ok(verdict);
         }
         let decoded = keys.get(&hash).await?.map(KeyItem::decode);
+        let no_plan = |item: &KeyItem| snapshot.plan(&route?.plan, item.plan.as_deref()).err();
         verdict.verdict = match &decoded {
             None => Verdict::Unknown,
             Some(Err(_)) => Verdict::Invalid,
             Some(Ok(item)) if !item.enabled => Verdict::Disabled,
             Some(Ok(item)) if item.expired(clock.now()) => Verdict::Expired,
             Some(Ok(item)) if route.is_some_and(|route| !item.allows_route(&route.id)) => Verdict::NotForThisRoute,
+            Some(Ok(item)) if no_plan(item).is_some() => Verdict::NoPlan,
             Some(Ok(_)) => Verdict::Good,
         };
         match decoded {
@@ -89,6 +108,10 @@ impl KeyVerdict {
                 let subject =
                     Subject { consumer: &item.consumer, scopes: &item.scopes, groups: &item.groups, claims: None };
                 verdict.rules = rules(route, subject);
+                if verdict.verdict == Verdict::NoPlan {
+                    verdict.cause = no_plan(&item).map(|error| error.to_string());
+                }
+                verdict.plan = item.plan.map(Into::into);
                 verdict.consumer = Some(item.consumer.into());
             }
             Some(Err(error)) => verdict.cause = Some(error.to_string()),
@@ -96,6 +119,10 @@ impl KeyVerdict {
         }
         Ok(verdict)
     }
+}
+
+fn takes_keys(route: &RoutePolicy) -> bool {
+    route.authenticate.credentials.iter().any(|credential| matches!(credential, CredentialPolicy::ApiKey(_)))
 }
 
 #[cfg(test)]
@@ -106,10 +133,15 @@ mod tests {
 
     use super::{KeyVerdict, Verdict};
 
-    /// A snapshot with the routes `a` and `b`.
+    /// A snapshot with the routes `a` and `b`, one that requires a plan, and one that takes no key.
     fn snapshot() -> Snapshot {
         let route = |id: &str| json!({"id": id, "authenticate": "api_key", "respond": {}});
-        let document = serde_json::from_value(json!({"routes": [route("a"), route("b")]})).expect("a document");
+        let planned = json!({"id": "planned", "authenticate": "api_key", "limits": ["plan"], "respond": {}});
+        let open = json!({"id": "open", "authenticate": "anonymous", "respond": {}});
+        let gold = json!({"id": "gold", "limits": [{"id": "burst", "limit": 5, "per": "second"}]});
+        let routes = [route("a"), route("b"), planned, open];
+        let document = json!({"plans": [gold], "routes": routes});
+        let document = serde_json::from_value(document).expect("a document");
         Snapshot::compile(&document, &mut Report::default()).expect("a snapshot")
     }
 
@@ -120,7 +152,7 @@ mod tests {
         if let Some(Value::Object(attributes)) = item {
             keys.insert(&KeyHash::of(b"secret"), attributes);
         }
-        KeyVerdict::of(b"secret", route, &keys, &clock).await.expect("a verdict").verdict
+        KeyVerdict::of(b"secret", &snapshot, route, &keys, &clock).await.expect("a verdict").verdict
     }
 
     #[tokio::test]
@@ -134,6 +166,13 @@ mod tests {
             (Some(json!({"consumer": "acme", "routes": ["a"]})), Some("a"), Verdict::Good),
             (Some(json!({"consumer": "acme", "routes": ["a"]})), Some("b"), Verdict::NotForThisRoute),
             (Some(json!({"consumer": "acme", "routes": []})), None, Verdict::Good),
+            (Some(json!({"consumer": "acme", "plan": "gold"})), Some("a"), Verdict::Good),
+            (Some(json!({"consumer": "acme", "plan": "gone"})), Some("a"), Verdict::NoPlan),
+            (Some(json!({"consumer": "acme", "plan": "gone"})), None, Verdict::Good),
+            (Some(json!({"consumer": "acme", "plan": "gold"})), Some("planned"), Verdict::Good),
+            (Some(json!({"consumer": "acme"})), Some("planned"), Verdict::NoPlan),
+            (Some(json!({"consumer": "acme"})), Some("open"), Verdict::NotTaken),
+            (None, Some("open"), Verdict::NotTaken),
         ] {
             assert_eq!(verdict(item.clone(), route).await, expected, "{item:?}");
         }
@@ -143,7 +182,7 @@ mod tests {
     async fn a_mistyped_key_costs_no_read() {
         let (keys, clock) = (FakeKeyStore::default(), FakeClock::default());
         let key = format!("fg_{}", "0".repeat(38));
-        let verdict = KeyVerdict::of(key.as_bytes(), None, &keys, &clock).await.expect("a verdict");
+        let verdict = KeyVerdict::of(key.as_bytes(), &snapshot(), None, &keys, &clock).await.expect("a verdict");
         assert_eq!((verdict.verdict, keys.gets()), (Verdict::Mistyped, 0));
     }
 }

@@ -120,6 +120,7 @@ fn key_text(key: &KeyVerdict) -> String {
     let consumer = key.consumer.as_deref().unwrap_or("?");
     match key.verdict {
         Verdict::Good => format!("good; {hash} proves {consumer}"),
+        Verdict::NotTaken => "not looked at: the route takes no API key".to_owned(),
         Verdict::Mistyped => "401 credentials_invalid: mistyped, its checksum does not fit".to_owned(),
         Verdict::Unknown => format!("401 credentials_invalid: no key has the hash {hash}"),
         Verdict::Invalid => {
@@ -128,6 +129,9 @@ fn key_text(key: &KeyVerdict) -> String {
         Verdict::Disabled => format!("401 credentials_invalid: {hash} of {consumer} is disabled"),
         Verdict::Expired => format!("401 credentials_invalid: {hash} of {consumer} has expired"),
         Verdict::NotForThisRoute => format!("403 access_denied: {hash} of {consumer} is not for this route"),
+        Verdict::NoPlan => {
+            format!("403 access_denied: {hash} of {consumer}: {}", key.cause.as_deref().unwrap_or_default())
+        }
     }
 }
 
@@ -139,6 +143,9 @@ fn token_text(token: &TokenVerdict) -> String {
             let scopes = if token.scopes.is_empty() { "none".to_owned() } else { token.scopes.join(" ") };
             let consumer = token.consumer.as_deref().unwrap_or("?");
             format!("good; issuer {issuer} proves {consumer}; scopes {scopes}")
+        }
+        TokenOutcome::NoPlan => {
+            format!("403 access_denied: {}: {cause}", token.consumer.as_deref().unwrap_or("?"))
         }
         TokenOutcome::Invalid => format!("401 credentials_invalid: {cause}"),
         TokenOutcome::Unavailable => format!("503 dependency_unavailable: {cause}"),

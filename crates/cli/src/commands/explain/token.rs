@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use faregate_core::{
     policy::{authenticate::CredentialPolicy, authorize::Subject, jwt::JwtPolicy},
-    snapshot::RoutePolicy,
+    snapshot::{RoutePolicy, Snapshot},
 };
 use faregate_engine::{
     gateway::{Refused, SideWork, TokenVerifier},
@@ -29,7 +29,7 @@ pub(super) struct TokenVerdict {
     pub(super) groups: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) plan: Option<String>,
-    /// Why it proves nothing; no client is told.
+    /// Why it proves nothing, or no plan counts; no client is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<String>,
     /// What the route's rules make of it alone.
@@ -42,6 +42,8 @@ pub(super) struct TokenVerdict {
 pub(super) enum TokenOutcome {
     /// It proves its consumer.
     Good,
+    /// It is good, but on no plan that there is, where one counts: 403 `access_denied`.
+    NoPlan,
     /// 401 `credentials_invalid`.
     Invalid,
     /// 503 `dependency_unavailable`.
@@ -67,20 +69,36 @@ impl TokenVerdict {
     /// # Errors
     ///
     /// [`CliError::Usage`] where there is no token, or the route takes none.
-    pub(super) async fn of_standard_input(stores: &Stores, route: &RoutePolicy) -> Result<Vec<Self>, CliError> {
+    pub(super) async fn of_standard_input(
+        stores: &Stores,
+        snapshot: &Snapshot,
+        route: &RoutePolicy,
+    ) -> Result<Vec<Self>, CliError> {
         let token = read_secret(std::io::stdin().lock())?;
         let notes = Arc::new(Notes::default());
         let verifier = TokenVerifier::new(&stores.token_ports(Arc::<Notes>::clone(&notes))?);
         let mut verdicts = Vec::new();
         for credential in &route.authenticate.credentials {
             if let CredentialPolicy::Jwt(policy) = credential {
-                verdicts.push(Self::of(&token, route, policy, &verifier, &notes).await);
+                let mut verdict = Self::of(&token, route, policy, &verifier, &notes).await;
+                verdict.count_plan(snapshot, route);
+                verdicts.push(verdict);
             }
         }
         if verdicts.is_empty() {
             return Err(CliError::Usage(format!("route {} takes no token", route.id)));
         }
         Ok(verdicts)
+    }
+
+    /// Says so where the gateway would refuse a good token because of its plan.
+    fn count_plan(&mut self, snapshot: &Snapshot, route: &RoutePolicy) {
+        if self.verdict == TokenOutcome::Good
+            && let Err(error) = snapshot.plan(&route.plan, self.plan.as_deref())
+        {
+            self.verdict = TokenOutcome::NoPlan;
+            self.cause = Some(error.to_string());
+        }
     }
 
     async fn of(

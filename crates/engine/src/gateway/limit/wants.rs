@@ -6,7 +6,7 @@ use faregate_core::{
     limit::Rule,
     policy::limit::LimitPolicy,
     problem::{Code, Problem},
-    snapshot::{PlanNeed, PlanPolicy},
+    snapshot::NoPlan,
     time::Timestamp,
 };
 
@@ -48,7 +48,9 @@ impl Limits {
         caller: &Caller,
         side_work: &mut SideWork,
     ) -> Result<(Option<Arc<str>>, Vec<Want>), Problem> {
-        let plan = plan(asked, caller)?;
+        let plan = asked.snapshot.plan(&asked.route.plan, caller.plan());
+        let refused = |cause| Problem::new(Code::AccessDenied, "the caller has no plan").caused_by(cause);
+        let plan = plan.map_err(|error: NoPlan| refused(error.to_string()))?;
         let mut wants = Vec::new();
         for limit in plan.into_iter().flat_map(|plan| &plan.limits) {
             let owner = Owner { name: "plan", longest: asked.snapshot.longest_plan_window };
@@ -96,25 +98,6 @@ impl Limits {
             refuses_when_unavailable: limit.refuses_when_unavailable,
             longest: owner.longest,
         });
-    }
-}
-
-/// The caller's plan; where one is required, the default; an unknown one is refused, never unlimited.
-fn plan<'a>(asked: Asked<'a>, caller: &Caller) -> Result<Option<&'a PlanPolicy>, Problem> {
-    let (snapshot, need) = (asked.snapshot, &asked.route.plan);
-    let refused = |cause: String| Problem::new(Code::AccessDenied, "the caller has no plan").caused_by(cause);
-    let default = |own: &Option<Box<str>>| own.clone().or_else(|| snapshot.settings.default_plan.clone());
-    let id: Box<str> = match (need, caller.plan()) {
-        (PlanNeed::Exempt, _) | (PlanNeed::Optional, None) => return Ok(None),
-        (_, Some(id)) => id.into(),
-        (PlanNeed::Required(own), None) => match default(own) {
-            Some(id) => id,
-            None => return Err(refused("a plan is required here, and there is no default".to_owned())),
-        },
-    };
-    match snapshot.plans.get(&id) {
-        Some(plan) => Ok(Some(plan)),
-        None => Err(refused(format!("there is no plan {id}"))),
     }
 }
 
