@@ -93,12 +93,16 @@ async fn tests(arguments: &TestArguments, runner: &mut Runner, workspace: &Works
     runner.step("deployment: sam build", template::build(workspace)).await?;
     let doc_tests = ["test", "--workspace", "--all-features", "--doc", "--quiet"];
     runner.step("doc tests", cargo_run(workspace, &doc_tests, &[])).await?;
-    let tests: &[&str] = match in_path("cargo-nextest") {
-        Some(_) => &["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"],
-        // One at a time: some start a whole stack and measure how soon a change serves.
-        None => &["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast", "--", "--test-threads=1"],
-    };
-    runner.step("tests", cargo_run(workspace, tests, &[])).await
+    if in_path("cargo-nextest").is_some() {
+        let tests = ["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"];
+        return runner.step("tests", cargo_run(workspace, &tests, &[])).await;
+    }
+    // What nextest shows by its configuration.
+    let counts = ["test", "--workspace", "--all-features", "--test", "signatures", "--", "--nocapture"];
+    runner.step("tests: signatures, counted", cargo_run(workspace, &counts, &[])).await?;
+    // One at a time: some start a whole stack and measure how soon a change serves.
+    let tests = ["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast", "--", "--test-threads=1"];
+    runner.step("tests", cargo_run(workspace, &tests, &[])).await
 }
 
 async fn cargo_run(workspace: &Workspace, arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> {
