@@ -9,6 +9,7 @@ mod gateway {
     mod costs;
     mod credentials;
     mod edge;
+    mod endpoints;
     mod forwarding;
     mod identities;
     mod laws;

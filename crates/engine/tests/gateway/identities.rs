@@ -1,8 +1,7 @@
 //! Credentials of several kinds: combined, authorised, and passed on.
 
-use faregate_engine::{body::full, fakes::FakeOutbound, gateway::Peer};
+use faregate_engine::gateway::Peer;
 use faregate_testing::issuer::SigningKey;
-use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::support::{Answer, Harness, KEY, NOW, forwarding, request};
@@ -136,117 +135,6 @@ async fn an_iam_principal_is_the_hosts_word_alone() {
     assert_eq!(sent["x-faregate-credential"], format!("iam:{arn}"));
 }
 
-fn asking(more: Value) -> Value {
-    let mut asked = json!({
-        "id": "sso", "url": "https://sso.example.com/check?a=b", "send": ["cookie"], "copy": ["x-user"], "consumer_header": "x-consumer",
-    });
-    for (name, value) in more.as_object().expect("fields") {
-        asked[name] = value.clone();
-    }
-    forwarding(json!({"authenticate": {"forward_auth": asked}}))
-}
-
-#[tokio::test]
-async fn an_endpoint_lets_pass_and_refuses_and_never_fails_open() {
-    let outbound = FakeOutbound::answering(|request| {
-        if request.origin != "https://sso.example.com" {
-            return Ok(Response::new(full("hello")));
-        }
-        let cookie = request.headers.get("cookie").map(|value| value.to_str().expect("text").to_owned());
-        let answer = match cookie.as_deref() {
-            Some("good") => Response::builder()
-                .status(204)
-                .header("x-consumer", "bob")
-                .header("x-user", "Bob")
-                .header("x-other", "x"),
-            Some("bad") => Response::builder().status(401).header("www-authenticate", "Cookie realm=\"sso\""),
-            Some("denied") => Response::builder().status(403),
-            Some("nobody") => Response::builder().status(200),
-            Some("moved") => Response::builder().status(302).header("location", "https://login"),
-            _ => Response::builder().status(500),
-        };
-        Ok(answer.body(full("")).expect("an answer"))
-    });
-    let harness = Harness::with_outbound(asking(json!({})), outbound).await;
-    assert_eq!(call(&harness, &[("cookie", "good"), ("x-user", "forged"), ("x-secret", "1")]).await.status, 200);
-    let requests = harness.outbound.requests();
-    let asked = &requests[0];
-    assert_eq!((asked.method.as_str(), asked.path_and_query.as_str()), ("GET", "/check?a=b"));
-    for (name, value) in [
-        ("cookie", "good"),
-        ("x-forwarded-method", "GET"),
-        ("x-forwarded-proto", "https"),
-        ("x-forwarded-host", "h"),
-        ("x-forwarded-uri", "/path?q=1"),
-    ] {
-        assert_eq!(asked.headers[name], value);
-    }
-    assert!(!asked.headers.contains_key("x-secret"));
-    let sent = &requests[1].headers;
-    assert_eq!(
-        (&sent["x-faregate-consumer"], &sent["x-user"]),
-        (&"forward_auth:sso:bob".parse().expect("a value"), &"Bob".parse().expect("a value"))
-    );
-    assert!(!sent.contains_key("x-other"));
-    for (cookie, status, code, challenge) in [
-        ("bad", 401, "credentials_invalid", Some("Cookie realm=\"sso\"")),
-        ("denied", 403, "permission_denied", None),
-        ("nobody", 503, "dependency_unavailable", None),
-        ("moved", 503, "dependency_unavailable", None),
-        ("other", 503, "dependency_unavailable", None),
-    ] {
-        let answer = call(&harness, &[("cookie", cookie)]).await;
-        assert_eq!(
-            (answer.status, answer.code().as_str(), answer.header("www-authenticate")),
-            (status, code, challenge),
-            "{cookie}"
-        );
-    }
-    // Without any cookie it is asked all the same: it is the route's only credential.
-    assert_eq!(call(&harness, &[]).await.status, 503);
-}
-
-#[tokio::test]
-async fn an_answer_is_cached_for_exactly_what_was_asked() {
-    let outbound = FakeOutbound::answering(|request| {
-        let mut answer = Response::new(full(""));
-        *answer.status_mut() = StatusCode::OK;
-        if let Some(cookie) = request.headers.get("cookie") {
-            answer.headers_mut().insert("x-consumer", cookie.clone());
-        }
-        Ok(answer)
-    });
-    let harness =
-        Harness::with_outbound(asking(json!({"cache_seconds": 30, "send": ["cookie", "x-tenant"]})), outbound).await;
-    let asked = || harness.outbound.requests().iter().filter(|sent| sent.origin == "https://sso.example.com").count();
-    let send = async |method: &str, target: &str, headers: &[(&str, &str)]| {
-        assert_eq!(harness.send(request(method, target, headers)).await.status, 200);
-        asked()
-    };
-    let both = [("cookie", "a"), ("x-tenant", "t")];
-    assert_eq!(send("GET", "https://h/1", &both).await, 1);
-    assert_eq!(send("GET", "https://h/1", &both).await, 1);
-    for (number, (method, target, headers)) in [
-        ("POST", "https://h/1", &both[..]),
-        ("GET", "https://g/1", &both),
-        ("GET", "https://h/2", &both),
-        ("GET", "https://h/1?x", &both),
-        ("GET", "https://h/1", &[("cookie", "b"), ("x-tenant", "t")]),
-        ("GET", "https://h/1", &[("cookie", "at"), ("x-tenant", "")]),
-        ("GET", "https://h/1", &[("cookie", "a"), ("x-tenant", "t"), ("x-tenant", "t")]),
-        // A missing header: never cached.
-        ("GET", "https://h/1", &[("cookie", "a")]),
-        ("GET", "https://h/1", &[("cookie", "a")]),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        assert_eq!(send(method, target, headers).await, number + 2, "{method} {target} {headers:?}");
-    }
-    harness.clock.advance(std::time::Duration::from_secs(30));
-    assert_eq!(send("GET", "https://h/1", &both).await, 11);
-}
-
 #[tokio::test]
 async fn no_credential_lends_another_what_it_has_not() {
     let key = SigningKey::es256("k").expect("a key");
@@ -276,25 +164,4 @@ async fn a_disabled_routes_identity_headers_stay_its_own() {
     let harness = Harness::new(document).await;
     assert_eq!(call(&harness, &[("x-user-id", "admin")]).await.status, 200);
     assert!(!harness.outbound.requests().pop().expect("a request").headers.contains_key("x-user-id"));
-}
-
-#[tokio::test]
-async fn an_endpoint_is_told_the_whole_uri_whatever_is_in_it() {
-    let outbound = FakeOutbound::answering(|_| Ok(Response::builder().status(403).body(full("")).expect("an answer")));
-    let harness = Harness::with_outbound(asking(json!({})), outbound).await;
-    let mut asked = request("GET", "https://h/", &[("cookie", "c")]);
-    *asked.uri_mut() = http::Uri::from_maybe_shared("https://h/admin?é".as_bytes()).expect("a URI");
-    assert_eq!(harness.send(asked).await.status, 403);
-    assert_eq!(harness.outbound.requests()[0].headers["x-forwarded-uri"], "/admin?%C3%A9");
-}
-
-#[tokio::test]
-async fn credentials_are_judged_in_the_invocations_time() {
-    let harness = Harness::with_outbound(asking(json!({"timeout_ms": 30_000})), FakeOutbound::hanging()).await;
-    let incoming = faregate_engine::gateway::Incoming {
-        request: Ok(request("GET", "https://h/", &[("cookie", "c")])),
-        peer: Peer::default(),
-        remaining: Some(std::time::Duration::from_millis(300)),
-    };
-    assert_eq!(harness.gateway.handle(incoming).await.response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }

@@ -12,7 +12,7 @@ use faregate_core::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
-use super::{Presented, refusal::unavailable};
+use super::{Presented, proven::sendable, refusal::unavailable};
 use crate::{
     gateway::{
         Ports,
@@ -149,16 +149,17 @@ fn question(policy: &ForwardAuthPolicy, presented: Presented<'_>, told: &Told<'_
 /// Reads an answer that lets the request pass; one without a consumer lets nobody pass.
 fn passed(policy: &ForwardAuthPolicy, headers: &HeaderMap) -> Result<Passed, String> {
     let mut values = headers.get_all(&policy.consumer_header).iter();
-    let value = values.next().and_then(|value| value.to_str().ok()).map(str::trim).filter(|value| !value.is_empty());
-    let value = value.filter(|_| values.next().is_none()).ok_or("it named no consumer")?;
+    let value = values.next().filter(|_| values.next().is_none()).ok_or("it named no consumer")?;
+    let value = str::from_utf8(value.as_bytes()).map_err(|_| "it named a consumer that is no UTF-8")?;
+    let value =
+        Some(value.trim_matches([' ', '\t'])).filter(|value| !value.is_empty()).ok_or("it named no consumer")?;
     let consumer = format!("forward_auth:{}:{value}", policy.id);
     if consumer.len() > CONSUMER_BYTES_MAX {
         return Err("it named a consumer of impossible length".to_owned());
     }
-    let is_visible = |value: &&HeaderValue| value.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'));
     let copied = policy.copy.iter().flat_map(|name| {
-        let values = headers.get_all(name).iter().filter(is_visible);
-        values.map(move |value| (name.clone(), value.clone()))
+        let values = headers.get_all(name).iter().filter_map(sendable);
+        values.map(move |value| (name.clone(), value))
     });
     Ok(Passed { consumer: consumer.into(), headers: copied.collect() })
 }

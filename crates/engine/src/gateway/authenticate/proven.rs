@@ -1,7 +1,7 @@
 //! What was proved, as header values.
 
 use http::{HeaderName, HeaderValue};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode, utf8_percent_encode};
 use serde_json::Value;
 
 /// What is percent-encoded in an identity header: all but visible ASCII, and the percent sign itself.
@@ -13,6 +13,14 @@ const HEADER_BYTES_MAX: usize = 8 * 1024;
 /// A text as a header's value, percent-encoded where it is not visible ASCII (SECURITY.md 10).
 pub(in crate::gateway) fn visible(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(&utf8_percent_encode(text, NOT_VISIBLE).to_string()).ok()
+}
+
+/// A header's value as it is where it is visible ASCII and blanks; else percent-encoded, byte by byte.
+pub(super) fn sendable(value: &HeaderValue) -> Option<HeaderValue> {
+    match value.as_bytes() {
+        bytes if bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) => Some(value.clone()),
+        bytes => HeaderValue::from_str(&percent_encode(bytes, NOT_VISIBLE).to_string()).ok(),
+    }
 }
 
 /// `{ header: name }` filled with what `find` has by that name: texts as they are, everything else as its JSON.
