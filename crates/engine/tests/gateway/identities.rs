@@ -165,3 +165,25 @@ async fn a_disabled_routes_identity_headers_stay_its_own() {
     assert_eq!(call(&harness, &[("x-user-id", "admin")]).await.status, 200);
     assert!(!harness.outbound.requests().pop().expect("a request").headers.contains_key("x-user-id"));
 }
+
+#[tokio::test]
+async fn a_plan_that_nobody_proved_counts_and_is_not_passed_on() {
+    let mut document = forwarding(json!({
+        "authenticate": {"any_of": ["api_key", "anonymous"]}, "limits": [{"plan": {"default": "free"}}],
+    }));
+    let plan = |id: &str| json!({"id": id, "limits": [{"id": "daily", "limit": 9, "per": "day"}]});
+    document["plans"] = json!([plan("free"), plan("gold")]);
+    let harness = Harness::new(document).await;
+    harness.key(KEY, json!({"consumer": "acme"}));
+    harness.key("gold", json!({"consumer": "globex", "plan": "gold"}));
+    for (headers, plan) in [
+        (&[("x-faregate-plan", "forged")][..], None),
+        (&[("x-api-key", KEY)], Some("free")),
+        (&[("x-api-key", "gold"), ("x-faregate-plan", "forged")], Some("gold")),
+    ] {
+        let answer = call(&harness, headers).await;
+        assert_eq!((answer.status, answer.header("ratelimit-policy")), (200, Some("\"daily\";q=9;w=86400")));
+        let sent = harness.outbound.requests().pop().expect("a request").headers;
+        assert_eq!(sent.get("x-faregate-plan").map(|value| value.to_str().expect("text")), plan);
+    }
+}

@@ -23,7 +23,8 @@ pub(super) fn add_forwarding(headers: &mut HeaderMap, client: &Client, request_i
     headers.append(header::VIA, VIA);
 }
 
-/// Adds who the caller was proven to be, and what else of that the route passes on.
+/// Adds who the caller was proven to be, the plan that counts for it, and what else of that the route passes on. Of
+/// somebody who proved nothing nothing is said, though a default plan may count.
 pub(super) fn add_identity(headers: &mut HeaderMap, caller: &Caller, plan: Option<&str>) {
     let mut set = |name: &'static str, value: Option<HeaderValue>| {
         if let Some(value) = value {
@@ -32,7 +33,7 @@ pub(super) fn add_identity(headers: &mut HeaderMap, caller: &Caller, plan: Optio
     };
     set("x-faregate-consumer", caller.consumer().and_then(visible));
     set("x-faregate-credential", caller.credential().as_deref().and_then(visible));
-    set("x-faregate-plan", plan.or(caller.plan()).and_then(visible));
+    set("x-faregate-plan", plan.or(caller.plan()).filter(|_| !caller.is_anonymous()).and_then(visible));
     if !caller.scopes().is_empty() {
         // Scopes are visible ASCII (RFC 6749 §3.3), with a blank between.
         set("x-faregate-scopes", HeaderValue::from_str(&caller.scopes().join(" ")).ok());
