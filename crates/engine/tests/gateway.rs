@@ -22,4 +22,5 @@ mod gateway {
     mod skew;
     mod snapshots;
     mod tokens;
+    mod verifier;
 }

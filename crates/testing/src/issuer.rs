@@ -4,7 +4,7 @@ use aws_lc_rs::{
     encoding::AsDer,
     rand::SystemRandom,
     rsa::{KeyPair as RsaKeyPair, KeySize},
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, jwk::Jwk};
@@ -56,6 +56,15 @@ impl SigningKey {
     pub fn es256(kid: &str) -> Result<Self, SigningError> {
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
         Self::new(kid, Algorithm::ES256, EncodingKey::from_ec_der(pkcs8.as_ref()))
+    }
+
+    /// A new key on P-384, for ES384.
+    ///
+    /// # Errors
+    /// If the system has no randomness.
+    pub fn es384(kid: &str) -> Result<Self, SigningError> {
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &SystemRandom::new())?;
+        Self::new(kid, Algorithm::ES384, EncodingKey::from_ec_der(pkcs8.as_ref()))
     }
 
     /// A new Ed25519 key, for EdDSA.

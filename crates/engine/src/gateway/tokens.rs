@@ -3,10 +3,13 @@
 mod introspection;
 mod key_sets;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use faregate_core::{
-    jwt::{Identity, InvalidClaims, IssuerPolicy, SignedToken, TOKEN_BYTES_MAX, Unverified, Verification},
+    jwt::{Identity, InvalidClaims, IssuerPolicy, KeySet, SignedToken, TOKEN_BYTES_MAX, Unverified, Verification},
     policy::jwt::JwtPolicy,
     time::Timestamp,
 };
@@ -54,6 +57,7 @@ pub struct TokenVerifier {
     keys: Arc<KeySets>,
     introspections: Introspections,
     verified: Bounded<TokenKey, Verified>,
+    signatures_checked: AtomicU64,
 }
 
 /// What verifying tokens needs from the world.
@@ -103,7 +107,14 @@ impl TokenVerifier {
             keys: Arc::new(KeySets::new(ports)),
             introspections: Introspections::new(ports),
             verified: Bounded::new(TOKENS_MAX, TOKENS_BYTES_MAX),
+            signatures_checked: AtomicU64::new(0),
         }
+    }
+
+    /// How many signatures were checked so far: the dearest that a token can cost.
+    #[must_use]
+    pub fn signatures_checked(&self) -> u64 {
+        self.signatures_checked.load(Ordering::Relaxed)
     }
 
     /// Who a token proves, and the id of the issuer by whose word. `snapshot` is the version that decides.
@@ -190,18 +201,23 @@ impl TokenVerifier {
         side_work: &mut SideWork,
     ) -> Result<[u8; 32], Refused> {
         let keys = self.keys.current(issuer, side_work).await.map_err(Refused::Unavailable)?;
-        let error = match keys.set.verify(token, &issuer.algorithms) {
+        let error = match self.check(&keys.set, token, issuer) {
             Ok(()) => return Ok(keys.version),
             Err(error) => error,
         };
         let may_be_newer = matches!(error, Unverified::UnknownKey | Unverified::Unnamed);
         if may_be_newer
             && let Some(newer) = self.keys.newer(issuer, keys.version).await.map_err(Refused::Unavailable)?
-            && newer.set.verify(token, &issuer.algorithms).is_ok()
+            && self.check(&newer.set, token, issuer).is_ok()
         {
             return Ok(newer.version);
         }
         Err(Refused::Invalid(error.to_string()))
+    }
+
+    fn check(&self, keys: &KeySet, token: &SignedToken<'_>, issuer: &IssuerPolicy) -> Result<(), Unverified> {
+        self.signatures_checked.fetch_add(1, Ordering::Relaxed);
+        keys.verify(token, &issuer.algorithms)
     }
 }
 

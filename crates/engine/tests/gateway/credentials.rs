@@ -166,3 +166,21 @@ async fn a_key_in_the_query_or_behind_a_scheme_is_found_and_hidden() {
     assert_eq!(harness.get("https://h/?k=bad").await.status, 401);
     assert_eq!(harness.get("https://h/?k=a+b&k=a+b").await.status, 401);
 }
+
+#[tokio::test]
+async fn a_key_goes_on_where_the_route_says_so() {
+    for (hides, passed) in [(false, true), (true, false)] {
+        let key = json!({"api_key": {"header": "authorization", "scheme": "Bearer", "query": "k", "hide_credentials": hides}});
+        let harness = Harness::new(forwarding(json!({"authenticate": key}))).await;
+        harness.key(KEY, json!({"consumer": "acme"}));
+        let bearer = format!("Bearer {KEY}");
+        assert_eq!(harness.send(request("GET", "https://h/?x=1", &[("authorization", &bearer)])).await.status, 200);
+        let sent = harness.outbound.requests().pop().expect("a request");
+        assert_eq!(sent.headers.get("authorization").map(|value| value == &bearer), passed.then_some(true));
+        harness.key("k1", json!({"consumer": "acme"}));
+        assert_eq!(harness.get("https://h/?x=1&k=k1&y").await.status, 200);
+        let sent = harness.outbound.requests().pop().expect("a request");
+        assert_eq!(sent.path_and_query, if passed { "/base/?x=1&k=k1&y" } else { "/base/?x=1&y" });
+        assert_eq!(sent.headers["x-faregate-consumer"], "acme");
+    }
+}

@@ -388,3 +388,95 @@ async fn another_description_of_an_issuer_keeps_its_keys() {
     harness.clock.advance(Duration::from_secs(61));
     assert_eq!(call(&harness, &key.token(&claims()).expect("a token")).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_new_snapshot_asks_anew_though_nothing_of_the_issuer_changed() {
+    let outbound = FakeOutbound::answering(|request| {
+        let body = match request.path_and_query.as_str() {
+            "/introspect" => json!({"active": true, "sub": "alice"}).to_string(),
+            _ => "hello".to_owned(),
+        };
+        Ok(Response::new(full(body)))
+    });
+    let harness = Harness::with_outbound(introspecting(), outbound).await;
+    harness.secrets.set("/faregate/client", "secret");
+    let send = async || {
+        assert_eq!(call(&harness, "a").await.status, 200);
+        provider_calls(&harness)
+    };
+    assert_eq!((send().await, send().await), (1, 1));
+    harness.clock.advance(Duration::from_secs(10));
+    assert_eq!((send().await, send().await), (1, 1), "the same snapshot, looked for again");
+    let mut other = introspecting();
+    other["backends"][0]["description"] = json!("another one");
+    harness.publish(other).await;
+    harness.clock.advance(Duration::from_secs(10));
+    assert_eq!((send().await, send().await, send().await), (1, 2, 2), "it is found beside the first request");
+}
+
+#[tokio::test]
+async fn a_set_of_keys_is_fetched_from_its_own_address() {
+    let key = SigningKey::es384("a").expect("a key");
+    let url = "https://keys.example.com/set?tenant=1";
+    let issuer = json!({"id": "main", "issuer": ISSUER, "audiences": ["orders"], "jwks": {"url": url}});
+    let jwks = key.jwks().to_string();
+    let outbound = FakeOutbound::answering(move |request| {
+        let is_provider = request.origin == "https://keys.example.com";
+        Ok(Response::new(full(if is_provider { jwks.clone() } else { "hello".to_owned() })))
+    });
+    let harness = Harness::with_outbound(document(issuer, json!({"issuers": ["main"]})), outbound).await;
+    for _ in 0..2 {
+        assert_eq!(call(&harness, &key.token(&claims()).expect("a token")).await.status, 200);
+    }
+    let requests = harness.outbound.requests();
+    let asked: Vec<_> = requests.iter().filter(|sent| !sent.origin.ends_with("backend.internal:8080")).collect();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(format!("{} {}{}", asked[0].method, asked[0].origin, asked[0].path_and_query), format!("GET {url}"));
+}
+
+#[tokio::test]
+async fn an_issuer_says_which_claims_mean_what() {
+    let key = SigningKey::es256("a").expect("a key");
+    let issuer = json!({
+        "id": "main", "issuer": ISSUER, "audiences": ["orders"], "jwks": {"inline": key.jwks()},
+        "consumer_claim": "azp", "plan_claim": "tier", "scopes_claim": "permissions", "groups_claim": "teams",
+    });
+    let mut document = document(issuer, json!({"issuers": ["main"]}));
+    document["plans"] = json!([{"id": "gold", "limits": [{"id": "daily", "limit": 9, "per": "day"}]}]);
+    document["routes"][0]["authorize"] = json!({"scopes": {"all": ["write"]}, "groups": {"allow": ["staff"]}});
+    let harness = Harness::new(document).await;
+    let token = |more: Value| {
+        let mut claims = claims();
+        let named = json!({"azp": "shop", "tier": "gold", "permissions": ["read", "write"], "teams": ["staff"]});
+        claims.as_object_mut().expect("claims").extend(named.as_object().expect("claims").clone());
+        claims.as_object_mut().expect("claims").extend(more.as_object().expect("claims").clone());
+        key.token(&claims).expect("a token")
+    };
+    let answer = call(&harness, &token(json!({}))).await;
+    assert_eq!((answer.status, answer.header("ratelimit-policy")), (200, Some("\"daily\";q=9;w=86400")));
+    let sent = harness.outbound.requests().pop().expect("a request").headers;
+    for (name, value) in [
+        ("x-faregate-consumer", "main:shop"),
+        ("x-faregate-credential", "jwt:main:alice"),
+        ("x-faregate-plan", "gold"),
+        ("x-faregate-scopes", "read write"),
+    ] {
+        assert_eq!(sent[name], value);
+    }
+    for (changed, status, code) in [
+        (json!({"permissions": "read write"}), 200, ""),
+        (json!({"teams": "staff"}), 200, ""),
+        // The usual claims mean nothing here: `sub` is no consumer, `scope` no scope.
+        (json!({"azp": null}), 401, "credentials_invalid"),
+        (json!({"permissions": null, "scope": "write"}), 401, "credentials_invalid"),
+        (json!({"permissions": [], "scope": "write"}), 403, "permission_denied"),
+        (json!({"teams": [], "groups": ["staff"]}), 403, "permission_denied"),
+        (json!({"tier": "none"}), 403, "access_denied"),
+        (json!({"tier": 7}), 401, "credentials_invalid"),
+        (json!({"teams": [7]}), 401, "credentials_invalid"),
+    ] {
+        let answer = call(&harness, &token(changed.clone())).await;
+        assert_eq!(answer.status, status, "{changed}");
+        assert!(status == 200 || answer.code() == code, "{changed}");
+    }
+}
