@@ -56,7 +56,7 @@ impl schemars::JsonSchema for Share {
 pub struct AccessLog {
     /// The share of requests with a status below 400 that leave a line.
     pub sample: Share,
-    /// The share of the others; what the gateway itself refuses leaves ten lines a second and environment at most.
+    /// The share of the others; what reached no backend leaves ten lines a second and environment at most.
     pub errors: Share,
     /// Whether lines have the query; values of parameters that carry credentials are redacted.
     pub query: bool,

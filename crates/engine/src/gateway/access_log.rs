@@ -10,7 +10,7 @@ use http::request::Parts;
 
 use crate::record::Record;
 
-/// How many lines a second what the gateway itself refuses may leave.
+/// How many lines a second what the gateway itself answers with an error may leave.
 const REFUSED_PER_SECOND: u64 = 10;
 /// What stands for a value that is not shown.
 const REDACTED: &str = "***";
@@ -43,7 +43,13 @@ pub(super) fn is_logged(
     if record.status < 400 && record.stream_error.is_none() {
         return policy.sample.chooses(random);
     }
-    policy.errors.chooses(random) && (record.code.is_none() || record.status >= 500 || refused.allow(now))
+    policy.errors.chooses(random) && (is_of_backend(record) || refused.allow(now))
+}
+
+/// Whether a backend had a part in an error. All else a client can provoke alone, whatever the status: a 503 by made-up
+/// keys, a 508 by `via`.
+fn is_of_backend(record: &Record) -> bool {
+    record.code.is_none() || (record.backend.is_some() && record.status >= 500)
 }
 
 /// The query as a line may have it.
@@ -87,17 +93,22 @@ mod tests {
     use crate::record::Record;
 
     #[test]
-    fn refusals_leave_ten_lines_a_second_and_failures_all() {
+    fn refusals_leave_ten_lines_a_second_and_failures_of_backends_all() {
         let (policy, refused) = (AccessLogPolicy::default(), RefusedLines::default());
         let record = |status, code| Record { status, code, ..Record::default() };
+        let of_backend = |record| Record { backend: Some("b".to_owned()), ..record };
         let lines = |record: &Record, second| {
             let now = Timestamp::from_seconds(second);
             (0..50).filter(|_| is_logged(&policy, record, &refused, now, 0)).count()
         };
         assert_eq!(lines(&record(429, Some(Code::RateLimited)), 100), 10);
         assert_eq!(lines(&record(429, Some(Code::RateLimited)), 101), 10);
-        assert_eq!(lines(&record(502, Some(Code::BackendFailed)), 101), 50);
-        assert_eq!(lines(&record(404, None), 101), 50, "the backend's own");
+        assert_eq!(lines(&record(503, Some(Code::DependencyUnavailable)), 102), 10, "over the budget of misses");
+        assert_eq!(lines(&record(508, Some(Code::LoopDetected)), 102), 0, "all share the ten");
+        assert_eq!(lines(&record(508, Some(Code::LoopDetected)), 103), 10);
+        assert_eq!(lines(&of_backend(record(400, Some(Code::RequestInvalid))), 104), 10, "a path that climbs out");
+        assert_eq!(lines(&of_backend(record(502, Some(Code::BackendFailed))), 104), 50);
+        assert_eq!(lines(&of_backend(record(404, None)), 104), 50, "the backend's own");
         let none = AccessLogPolicy { sample: Share::try_from(0.0).expect("a share"), ..AccessLogPolicy::default() };
         assert!(!is_logged(&none, &record(200, None), &refused, Timestamp::from_seconds(1), 0));
     }
