@@ -14,6 +14,11 @@ use crate::AwsConfig;
 const NAMESPACE: &str = "Faregate";
 /// How many metrics one call takes.
 const METRICS_MAX: usize = 1000;
+/// How many bytes one call has at most, before they are compressed: AWS takes 1 MB.
+const BYTES_MAX: usize = 900_000;
+/// What a metric has beside its texts and values, and what each of its values has with its count, at most (CBOR).
+const METRIC_BYTES: usize = 256;
+const VALUE_BYTES: usize = 18;
 
 /// Metrics of one gateway.
 #[derive(Clone, Debug)]
@@ -49,20 +54,38 @@ impl CloudWatchSink {
         });
         sums.chain(values).collect()
     }
+
+    /// How many metrics a series has, and how many bytes they are at most.
+    fn size(&self, series: &Series) -> (usize, usize) {
+        let metrics = series.sums.len() + series.values.len();
+        let texts = self.gateway.len() + series.route.as_ref().map_or(0, |route| route.len());
+        let values: usize = series.values.values().map(|histogram| histogram.values().len()).sum();
+        (metrics, metrics * (METRIC_BYTES + texts) + values * VALUE_BYTES)
+    }
 }
 
 #[async_trait]
 impl MetricSink for CloudWatchSink {
+    fn fits(&self, series: &[Series]) -> usize {
+        let (mut metrics, mut bytes) = (0, 0);
+        let fitting = series.iter().take_while(|series| {
+            let (more_metrics, more_bytes) = self.size(series);
+            metrics += more_metrics;
+            bytes += more_bytes;
+            metrics <= METRICS_MAX && bytes <= BYTES_MAX
+        });
+        fitting.count()
+    }
+
     async fn put(&self, series: &[Series]) -> Result<u64, SinkError> {
         let data: Vec<MetricDatum> = series.iter().flat_map(|series| self.data(series)).collect();
-        for chunk in data.chunks(METRICS_MAX) {
-            let put = self.client.put_metric_data().namespace(NAMESPACE).set_metric_data(Some(chunk.to_vec()));
-            put.send().await.map_err(|error| {
-                SinkError(
-                    aws_sdk_cloudwatch::error::DisplayErrorContext(&error).to_string().chars().take(300).collect(),
-                )
-            })?;
-        }
+        let put = self.client.put_metric_data().namespace(NAMESPACE).set_metric_data(Some(data));
+        put.send().await.map_err(|error| {
+            SinkError(aws_sdk_cloudwatch::error::DisplayErrorContext(&error).to_string().chars().take(300).collect())
+        })?;
         Ok(0)
     }
 }
+
+#[cfg(test)]
+mod tests;

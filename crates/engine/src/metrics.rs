@@ -1,11 +1,11 @@
 //! Metrics, aggregated in memory and sent as side work: a minute of a busy environment is one call.
 
 mod histogram;
+mod pending;
 
 pub use histogram::Histogram;
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -20,29 +20,23 @@ use faregate_core::{
 
 use futures_util::future::BoxFuture;
 
+use self::pending::Pending;
 use crate::{
     gateway::SideWork,
     meter::Meter,
-    ports::{Clock, Metric, MetricSink, MetricSinks, Series, Telemetry},
+    ports::{Clock, Metric, MetricSink, MetricSinks, Series, SinkError, Telemetry},
     record::Record,
 };
 
-const MINUTE_MILLIS: u64 = 60_000;
-/// How many minutes wait to be sent at most; older ones are added to the oldest of these.
-const MINUTES_MAX: usize = 30;
-/// How many routes have metrics of their own; those of others count as `other`.
-const ROUTES_MAX: usize = 100;
 /// How long the last metrics may take when the environment ends.
 const LEAVE_LIMIT: Duration = Duration::from_millis(300);
-
-type Key = (u64, Option<Arc<str>>);
 
 /// The metrics of this environment.
 pub(crate) struct Metrics {
     sinks: MetricSinks,
     clock: Arc<dyn Clock>,
     telemetry: Arc<dyn Telemetry>,
-    pending: Mutex<BTreeMap<Key, Series>>,
+    pending: Mutex<Pending>,
     policy: Mutex<Policy>,
     flushed_at: AtomicU64,
     meter: Arc<Meter>,
@@ -79,7 +73,7 @@ impl Metrics {
         policy.sink.unwrap_or(self.sinks.default)
     }
 
-    fn pending(&self) -> MutexGuard<'_, BTreeMap<Key, Series>> {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -123,17 +117,8 @@ impl Metrics {
         if self.sink(self.policy()) == Sink::Off {
             return;
         }
-        let minute = self.clock.now().as_millis() / MINUTE_MILLIS;
-        let mut pending = self.pending();
-        change(series(&mut pending, (minute, None)));
-        if let Some(route) = route {
-            let routes = pending.range((minute, Some("".into()))..(minute + 1, None)).count();
-            let key = (minute, Some(Arc::from(route)));
-            let key =
-                if routes < ROUTES_MAX || pending.contains_key(&key) { key } else { (minute, Some("other".into())) };
-            change(series(&mut pending, key));
-        }
-        bound(&mut pending);
+        let now = self.clock.now();
+        self.pending().change(now, route, change);
     }
 
     /// Sends what there is, beside a request, where that is due.
@@ -148,91 +133,56 @@ impl Metrics {
         let (old, new) = (flushed_at.as_millis(), now.as_millis());
         if self.flushed_at.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let metrics = Arc::clone(self);
-            side_work.spawn(async move { metrics.flush(policy).await });
+            side_work.spawn(async move {
+                if let Err(error) = metrics.flush(policy).await {
+                    metrics.count(Metric::MetricsDelayed);
+                    metrics.telemetry.metric(Metric::MetricsDelayed, &format!("kept for later: {error}"));
+                }
+            });
         }
     }
 
     /// Sends the last ones: the environment ends.
     pub(crate) async fn leave(&self) {
         // What is not sent by then is lost with the environment.
-        if tokio::time::timeout(LEAVE_LIMIT, self.flush(self.policy())).await.is_err() {
-            self.telemetry.metric(Metric::MetricsDelayed, "the environment ended first");
-        }
+        let cause = match tokio::time::timeout(LEAVE_LIMIT, self.flush(self.policy())).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the environment ended first".to_owned(),
+        };
+        self.telemetry.metric(Metric::MetricsDelayed, &format!("lost with the environment: {cause}"));
     }
 
-    async fn flush(&self, policy: Policy) {
+    /// Sends all that waits, with as many calls as that takes; what a call does not take waits again.
+    async fn flush(&self, policy: Policy) -> Result<(), SinkError> {
         let sink: &dyn MetricSink = match self.sink(policy) {
             Sink::Cloudwatch => &*self.sinks.cloudwatch,
             Sink::Emf => &*self.sinks.emf,
-            Sink::Off => return,
+            Sink::Off => return Ok(()),
         };
-        let taken = std::mem::take(&mut *self.pending());
-        if taken.is_empty() {
-            return;
-        }
-        let series: Vec<Series> = taken.values().cloned().collect();
-        // Whatever ends this early, what was not taken comes back.
-        let mut kept = Kept { metrics: self, taken };
-        if self.sink(policy) == Sink::Cloudwatch {
-            self.meter.metric_call();
-        }
-        match sink.put(&series).await {
-            Ok(log_bytes) => {
-                self.meter.log_bytes(log_bytes);
-                kept.taken.clear();
+        // Whatever ends this early, what was not taken comes back, and nothing that was.
+        let mut kept = Kept { metrics: self, taken: self.pending().take() };
+        while !kept.taken.is_empty() {
+            let fitting = sink.fits(&kept.taken).clamp(1, kept.taken.len());
+            if self.sink(policy) == Sink::Cloudwatch {
+                self.meter.metric_call();
             }
-            Err(error) => self.telemetry.metric(Metric::MetricsDelayed, &format!("kept for later: {error}")),
+            self.meter.log_bytes(sink.put(&kept.taken[..fitting]).await?);
+            kept.taken.drain(..fitting);
         }
+        Ok(())
     }
 }
 
-/// Metrics on their way; dropped, they go back to those that wait.
+/// Metrics on their way, the oldest first; dropped, they go back to those that wait.
 struct Kept<'a> {
     metrics: &'a Metrics,
-    taken: BTreeMap<Key, Series>,
+    taken: Vec<Series>,
 }
 
 impl Drop for Kept<'_> {
     fn drop(&mut self) {
-        let mut pending = self.metrics.pending();
-        for (key, kept) in std::mem::take(&mut self.taken) {
-            merge(series(&mut pending, key), &kept);
-        }
-        bound(&mut pending);
-    }
-}
-
-fn series(pending: &mut BTreeMap<Key, Series>, key: Key) -> &mut Series {
-    pending.entry(key).or_insert_with_key(|(minute, route)| Series {
-        minute: Timestamp::from_millis(minute * MINUTE_MILLIS),
-        route: route.clone(),
-        sums: BTreeMap::new(),
-        values: BTreeMap::new(),
-    })
-}
-
-fn merge(into: &mut Series, from: &Series) {
-    for (name, sum) in &from.sums {
-        *into.sums.entry(name).or_default() += sum;
-    }
-    for (name, values) in &from.values {
-        into.values.entry(name).or_default().merge(values);
-    }
-}
-
-/// Adds the oldest minutes together until there are few enough: nothing is lost but when it was.
-fn bound(pending: &mut BTreeMap<Key, Series>) {
-    loop {
-        let mut minutes: Vec<u64> = pending.keys().map(|(minute, _)| *minute).collect();
-        minutes.dedup();
-        let [_, next, ..] = minutes[..] else { return };
-        if minutes.len() <= MINUTES_MAX {
-            return;
-        }
-        let later = pending.split_off(&(next, None));
-        for ((_, route), old) in std::mem::replace(pending, later) {
-            merge(series(pending, (next, route)), &old);
-        }
+        self.metrics.pending().keep(std::mem::take(&mut self.taken));
     }
 }
 

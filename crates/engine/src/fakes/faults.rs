@@ -13,7 +13,7 @@ pub struct Faults {
 
 #[derive(Debug, Default)]
 struct State {
-    next: VecDeque<StoreError>,
+    next: VecDeque<Option<StoreError>>,
     always: Option<StoreError>,
     hanging: bool,
     operations: Vec<&'static str>,
@@ -22,7 +22,12 @@ struct State {
 impl Faults {
     /// The next operation that has no failure waiting yet fails so, once.
     pub fn fail_next(&self, error: StoreError) {
-        locked(&self.state).next.push_back(error);
+        locked(&self.state).next.push_back(Some(error));
+    }
+
+    /// The next operation that has no failure waiting yet passes by what [`Faults::fail_next`] says after this.
+    pub fn pass_next(&self) {
+        locked(&self.state).next.push_back(None);
     }
 
     /// Every operation fails so, until `None` is set.
@@ -63,7 +68,7 @@ impl Faults {
             std::future::pending::<()>().await;
         }
         let mut state = locked(&self.state);
-        let error = state.next.pop_front().or_else(|| state.always.clone());
+        let error = state.next.pop_front().flatten().or_else(|| state.always.clone());
         error.map_or(Ok(()), Err)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
@@ -17,6 +17,8 @@ pub struct FakeMetricSink {
     pub faults: Faults,
     /// What every call says that it took.
     pub log_bytes: AtomicU64,
+    /// How many series one call takes; 0: any number.
+    pub series_max: AtomicUsize,
     sent: Mutex<Vec<Series>>,
 }
 
@@ -37,6 +39,13 @@ impl FakeMetricSink {
 
 #[async_trait]
 impl MetricSink for FakeMetricSink {
+    fn fits(&self, series: &[Series]) -> usize {
+        match self.series_max.load(Ordering::Relaxed) {
+            0 => series.len(),
+            max => series.len().min(max),
+        }
+    }
+
     async fn put(&self, series: &[Series]) -> Result<u64, SinkError> {
         self.faults.begin("put").await.map_err(|error| SinkError(error.to_string()))?;
         locked(&self.sent).extend_from_slice(series);

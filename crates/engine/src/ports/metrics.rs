@@ -10,8 +10,13 @@ use crate::metrics::Histogram;
 /// Takes metrics of whole minutes.
 #[async_trait]
 pub trait MetricSink: Send + Sync {
-    /// Sends them, and says how many bytes of log lines that took; after an error they are kept, and sent again with the
-    /// next.
+    /// How many of these, from the first on, one call of [`MetricSink::put`] may have; one is never too many.
+    fn fits(&self, series: &[Series]) -> usize {
+        series.len()
+    }
+
+    /// Sends them with one call, and says how many bytes of log lines that took; after an error they are kept, and sent
+    /// again with the next.
     async fn put(&self, series: &[Series]) -> Result<u64, SinkError>;
 }
 

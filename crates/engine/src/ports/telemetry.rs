@@ -33,7 +33,7 @@ pub enum Metric {
     IssuerErrors,
     /// The clock is wrong by more than a second.
     ClockSkew,
-    /// Metrics could not be sent; they are kept and sent with the next.
+    /// Metrics could not be sent; they are kept and sent with the next, or lost where the environment ends.
     MetricsDelayed,
 }
 

@@ -1,8 +1,8 @@
 //! Metrics: each request once, whatever becomes of the sink, in bounded space.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use faregate_engine::ports::{Metric, Series};
+use faregate_engine::ports::{Metric, Series, StoreError};
 use serde_json::{Value, json};
 
 use super::support::{Harness, forwarding, get, request};
@@ -65,13 +65,7 @@ async fn what_the_sink_did_not_take_is_sent_with_the_next() {
 
 #[tokio::test]
 async fn routes_have_metrics_of_their_own_where_that_is_asked_for_and_not_without_end() {
-    let mut document = document(json!({"per_route": true}));
-    let route = |n: usize| {
-        json!({"id": format!("r{n}"), "match": [{"path": {"exact": format!("/{n}")}}], "authenticate": "anonymous",
-               "respond": {}})
-    };
-    document["routes"] = (0..120).map(route).collect();
-    let harness = Harness::new(document).await;
+    let harness = Harness::new(many_routes(120)).await;
     for n in 0..120 {
         assert_eq!(harness.send(get(&format!("https://h/{n}"))).await.status, 200);
     }
@@ -82,6 +76,93 @@ async fn routes_have_metrics_of_their_own_where_that_is_asked_for_and_not_withou
     assert_eq!(routes.iter().map(|series| series.sums["Requests"]).sum::<f64>(), 120.0);
     assert!(routes.iter().any(|series| series.route.as_deref() == Some("other") && series.sums["Requests"] == 20.0));
     assert_eq!(harness.sink.sum("Requests"), 120.0);
+}
+
+/// A route for each number, all with metrics of their own.
+fn many_routes(routes: usize) -> Value {
+    let mut document = document(json!({"per_route": true, "flush_seconds": 10}));
+    let route = |n: usize| {
+        json!({"id": format!("r{n}"), "match": [{"path": {"exact": format!("/{n}")}}], "authenticate": "anonymous",
+               "respond": {}})
+    };
+    document["routes"] = (0..routes).map(route).collect();
+    document
+}
+
+#[tokio::test]
+async fn routes_that_change_all_the_time_stay_bounded_through_an_outage() {
+    let harness = Harness::new(many_routes(1500)).await;
+    harness.sink.faults.set_down(true);
+    // Each minute asks for other routes: forty minutes, of which thirty are kept apart.
+    for n in 0..1400 {
+        assert_eq!(harness.send(get(&format!("https://h/{n}"))).await.status, 200);
+        if n % 35 == 34 {
+            harness.clock.advance(Duration::from_secs(60));
+        }
+    }
+    harness.sink.faults.set_down(false);
+    harness.gateway.leave().await;
+    let sent = harness.sink.sent();
+    let named: std::collections::BTreeSet<&str> = sent.iter().filter_map(|series| series.route.as_deref()).collect();
+    assert_eq!(named.len(), 101, "a hundred, and others");
+    let by_route = sent.iter().filter(|series| series.route.is_some());
+    assert_eq!(by_route.map(|series| series.sums["Requests"]).sum::<f64>(), 1400.0);
+    assert_eq!(harness.sink.sum("Requests"), 1400.0);
+    assert!(harness.sink.sum("MetricsDelayed") >= 30.0);
+}
+
+#[tokio::test]
+async fn what_one_call_took_is_not_sent_again_with_what_the_next_did_not_take() {
+    let harness = Harness::new(many_routes(4)).await;
+    harness.sink.series_max.store(2, Ordering::Relaxed);
+    for n in 0..4 {
+        assert_eq!(harness.get(&format!("https://h/{n}")).await.status, 200);
+    }
+    harness.clock.advance(Duration::from_secs(11));
+    harness.sink.faults.pass_next();
+    harness.sink.faults.fail_next(StoreError::Unavailable("gone".to_owned()));
+    harness.get("https://h/0").await;
+    assert_eq!((harness.sink.faults.operations().len(), harness.sink.sent().len()), (2, 2), "the second one failed");
+    assert_eq!(harness.telemetry.count(Metric::MetricsDelayed), 1);
+    harness.gateway.leave().await;
+    assert_eq!(harness.sink.sum("Requests"), 5.0);
+    let by_route = |route: &str| -> f64 {
+        let sent = harness.sink.sent();
+        sent.iter().filter(|series| series.route.as_deref() == Some(route)).map(|series| series.sums["Requests"]).sum()
+    };
+    assert_eq!(["r0", "r1", "r2", "r3"].map(by_route), [2.0, 1.0, 1.0, 1.0]);
+}
+
+#[tokio::test]
+async fn metrics_that_cannot_be_sent_at_the_end_are_said_to_be_lost() {
+    let harness = Harness::new(document(json!({}))).await;
+    calls(&harness, 1).await;
+    harness.sink.faults.set_down(true);
+    harness.gateway.leave().await;
+    let told = harness.telemetry.metrics();
+    assert!(
+        matches!(&told[..], [(Metric::MetricsDelayed, only)] if only.starts_with("lost with the environment: ")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn every_call_of_a_flush_is_in_the_estimate() {
+    let cost_with = async |series_max: usize| {
+        let harness = Harness::new(many_routes(3)).await;
+        harness.sink.series_max.store(series_max, Ordering::Relaxed);
+        for n in 0..3 {
+            harness.get(&format!("https://h/{n}")).await;
+        }
+        harness.clock.advance(Duration::from_secs(11));
+        harness.get("https://h/0").await;
+        let calls = harness.sink.faults.operations().len() as u64;
+        harness.get("https://h/0").await;
+        (calls, harness.telemetry.records().iter().map(|record| record.cost_nanodollars).sum::<u64>())
+    };
+    let ((one, less), (many, more)) = (cost_with(0).await, cost_with(1).await);
+    assert!(one == 1 && many >= 4, "{many} calls");
+    assert_eq!(more - less, (many - one) * 10_000);
 }
 
 #[tokio::test]
@@ -122,7 +203,7 @@ async fn a_record_says_what_the_request_cost_and_why() {
 async fn what_lines_of_metrics_take_is_in_the_estimate() {
     let cost_with = async |bytes: u64| {
         let harness = Harness::new(document(json!({"flush_seconds": 1}))).await;
-        harness.sink.log_bytes.store(bytes, std::sync::atomic::Ordering::Relaxed);
+        harness.sink.log_bytes.store(bytes, Ordering::Relaxed);
         for _ in 0..4 {
             assert_eq!(harness.get("https://h/").await.status, 200);
             harness.clock.advance(Duration::from_secs(2));
