@@ -15,6 +15,9 @@ const STREAMED_FREE: u64 = 6 * 1024 * 1024;
 /// Bytes that CloudWatch Logs adds to each line.
 pub const LOG_LINE_OVERHEAD: u64 = 26;
 
+/// Bytes that half a read request unit reads, eventually consistent.
+const HALF_READ_BYTES: usize = 4096;
+
 /// How many months a counter tells the cost of: the present one and those before it.
 const MONTHS_TOLD: u64 = 14;
 
@@ -107,10 +110,17 @@ pub struct Machine {
     pub streams: bool,
 }
 
+/// Halves of read request units that one eventually consistent call takes which reads this many bytes; a consistent one
+/// takes twice as many (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>).
+#[must_use]
+pub fn half_reads(bytes: usize) -> u64 {
+    bytes.div_ceil(HALF_READ_BYTES).max(1) as u64
+}
+
 /// What one request used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// How long the function was busy; billed in whole milliseconds.
+    /// How long the function was busy, the side work since the record before among it; billed in whole milliseconds.
     pub duration: Duration,
     /// Write request units.
     pub writes: u64,
@@ -149,7 +159,7 @@ impl Prices {
 mod tests {
     use std::time::Duration;
 
-    use super::{Cost, Machine, Prices, Used};
+    use super::{Cost, Machine, Prices, Used, half_reads};
     use crate::time::Timestamp;
 
     #[test]
@@ -157,6 +167,11 @@ mod tests {
         // 2026-01-31T23:59:59Z
         let cost = Cost::at(Timestamp::from_seconds(1_769_903_999), 7);
         assert_eq!((&*cost.attribute, &*cost.outdated), ("cost.2026-01", "cost.2024-11"));
+    }
+
+    #[test]
+    fn reads_are_counted_in_steps_of_four_kilobytes() {
+        assert_eq!([0, 1, 4096, 4097, 65_536].map(half_reads), [1, 1, 1, 2, 16]);
     }
 
     const ARM: Machine = Machine { memory_mb: 256, is_arm64: true, streams: true };

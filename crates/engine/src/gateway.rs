@@ -160,6 +160,11 @@ impl Gateway {
         tokio::join!(self.limits.leave(), self.metrics.leave());
     }
 
+    /// Notes how long the host waited after an answer, for side work: that is billed, too.
+    pub fn waited(&self, duration: Duration) {
+        self.observer.waited(duration);
+    }
+
     /// Sends what telemetry has to send before the environment may freeze, once the answer has ended.
     pub async fn flush(&self) {
         self.ports.telemetry.flush().await;

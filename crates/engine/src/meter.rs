@@ -1,6 +1,9 @@
 //! What this environment uses, counted where it is used, and charged to the next record that closes.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 /// Units since they were last charged.
 #[derive(Debug, Default)]
@@ -10,6 +13,7 @@ pub(crate) struct Meter {
     half_reads: AtomicU64,
     metric_calls: AtomicU64,
     log_bytes: AtomicU64,
+    side_micros: AtomicU64,
 }
 
 /// What a [`Meter`] had counted.
@@ -20,6 +24,8 @@ pub(crate) struct Reading {
     pub(crate) half_reads: u64,
     pub(crate) metric_calls: u64,
     pub(crate) log_bytes: u64,
+    /// How long the host waited for side work after an answer.
+    pub(crate) side_work: Duration,
 }
 
 impl Meter {
@@ -31,7 +37,12 @@ impl Meter {
 
     /// An eventually consistent read of at most 4 KB.
     pub(crate) fn half_read(&self) {
-        self.half_reads.fetch_add(1, Ordering::Relaxed);
+        self.half_reads(1);
+    }
+
+    /// Halves of read units.
+    pub(crate) fn half_reads(&self, halves: u64) {
+        self.half_reads.fetch_add(halves, Ordering::Relaxed);
     }
 
     /// A call of `PutMetricData`.
@@ -39,9 +50,15 @@ impl Meter {
         self.metric_calls.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Bytes of log lines that are no records: those of metrics.
+    /// Bytes of log lines, with what is added to each.
     pub(crate) fn log_bytes(&self, bytes: u64) {
         self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Time that the function is billed for after an answer.
+    pub(crate) fn side_work(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.side_micros.fetch_add(micros, Ordering::Relaxed);
     }
 
     /// What was counted since this was last asked.
@@ -53,6 +70,7 @@ impl Meter {
             half_reads: take(&self.half_reads),
             metric_calls: take(&self.metric_calls),
             log_bytes: take(&self.log_bytes),
+            side_work: Duration::from_micros(take(&self.side_micros)),
         }
     }
 }

@@ -112,6 +112,12 @@ impl Metrics {
         }
     }
 
+    /// Counts it, and writes why.
+    fn tell(&self, metric: Metric, detail: &str) {
+        self.count(metric);
+        self.meter.log_bytes(self.telemetry.metric(metric, detail));
+    }
+
     /// Changes the series of this minute, and that of the route.
     fn change_series(&self, route: Option<&str>, change: impl Fn(&mut Series)) {
         if self.sink(self.policy()) == Sink::Off {
@@ -135,8 +141,7 @@ impl Metrics {
             let metrics = Arc::clone(self);
             side_work.spawn(async move {
                 if let Err(error) = metrics.flush(policy).await {
-                    metrics.count(Metric::MetricsDelayed);
-                    metrics.telemetry.metric(Metric::MetricsDelayed, &format!("kept for later: {error}"));
+                    metrics.tell(Metric::MetricsDelayed, &format!("kept for later: {error}"));
                 }
             });
         }
@@ -190,21 +195,22 @@ fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// Telemetry that also counts.
+/// Telemetry that also counts, and charges the lines to the next record.
 pub(crate) struct Counting {
     pub(crate) inner: Arc<dyn Telemetry>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Telemetry for Counting {
-    fn record(&self, record: &Record) {
+    fn record(&self, record: &Record) -> u64 {
         self.metrics.record(record);
-        self.inner.record(record);
+        self.metrics.meter.log_bytes(self.inner.record(record));
+        0
     }
 
-    fn metric(&self, metric: Metric, detail: &str) {
-        self.metrics.count(metric);
-        self.inner.metric(metric, detail);
+    fn metric(&self, metric: Metric, detail: &str) -> u64 {
+        self.metrics.tell(metric, detail);
+        0
     }
 
     fn flush(&self) -> BoxFuture<'_, ()> {

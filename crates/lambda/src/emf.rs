@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use faregate_core::cost::LOG_LINE_OVERHEAD;
 use faregate_engine::ports::{MetricSink, Series, SinkError, unit_of};
 use serde_json::{Map, Value, json};
 
@@ -75,7 +74,7 @@ impl EmfSink {
 impl MetricSink for EmfSink {
     async fn put(&self, series: &[Series]) -> Result<u64, SinkError> {
         let lines = series.iter().flat_map(|series| self.lines(series));
-        Ok(lines.map(|line| write_line(&line, &*self.lines) + LOG_LINE_OVERHEAD).sum())
+        Ok(lines.map(|line| write_line(&line, &*self.lines)).sum())
     }
 }
 

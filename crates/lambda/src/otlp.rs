@@ -163,18 +163,18 @@ fn cause(record: &Record) -> String {
 }
 
 impl Telemetry for OtlpTraces {
-    fn record(&self, record: &Record) {
+    fn record(&self, record: &Record) -> u64 {
         let new = self.spans_of(record);
         let mut spans = self.spans();
         if spans.len() + new.len() <= SPANS_MAX {
             spans.extend(new);
         }
         drop(spans);
-        self.inner.record(record);
+        self.inner.record(record)
     }
 
-    fn metric(&self, metric: Metric, detail: &str) {
-        self.inner.metric(metric, detail);
+    fn metric(&self, metric: Metric, detail: &str) -> u64 {
+        self.inner.metric(metric, detail)
     }
 
     fn flush(&self) -> BoxFuture<'_, ()> {

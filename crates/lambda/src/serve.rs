@@ -98,10 +98,12 @@ impl AnswerService {
         let Handled { response, side_work } = self.gateway.handle(incoming).await;
         let left = || remaining.map(|time| time.saturating_sub(self.clock.monotonic().saturating_sub(started)));
         let posted = self.post_in_time(&invocation.context.request_id, source, response, left()).await;
+        let posted_at = self.clock.monotonic();
         let limit = left().map_or(SideWork::LIMIT, |left| left.saturating_sub(SIDE_WORK_RESERVE).min(SideWork::LIMIT));
         // Neither may keep the next invocation waiting.
         let flushed = tokio::time::timeout(limit, self.gateway.flush());
         let ((), _) = tokio::join!(side_work.join(limit), flushed);
+        self.gateway.waited(self.clock.monotonic().saturating_sub(posted_at));
         posted
     }
 

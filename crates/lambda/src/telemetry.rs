@@ -2,6 +2,7 @@
 
 use std::{io::Write, str::FromStr, sync::Arc};
 
+use faregate_core::cost::LOG_LINE_OVERHEAD;
 use faregate_engine::{
     ports::{Clock, Metric, Telemetry},
     record::Record,
@@ -60,7 +61,7 @@ impl JsonLines {
     }
 }
 
-/// Writes one JSON line, and says how many bytes it has.
+/// Writes one JSON line, and says how many bytes that is, with what CloudWatch Logs adds.
 pub(crate) fn write_line(line: &impl Serialize, lines: &dyn Lines) -> u64 {
     serde_json::to_vec(line).map_or(0, |line| write_bytes(line, lines))
 }
@@ -68,7 +69,7 @@ pub(crate) fn write_line(line: &impl Serialize, lines: &dyn Lines) -> u64 {
 fn write_bytes(mut line: Vec<u8>, lines: &dyn Lines) -> u64 {
     line.push(b'\n');
     lines.write(&line);
-    line.len() as u64
+    line.len() as u64 + LOG_LINE_OVERHEAD
 }
 
 #[derive(Serialize)]
@@ -90,17 +91,15 @@ struct MetricLine<'a> {
 }
 
 impl Telemetry for JsonLines {
-    fn record(&self, record: &Record) {
-        if record.logged {
-            write_bytes(line(record), &*self.lines);
-        }
+    fn record(&self, record: &Record) -> u64 {
+        if record.logged { write_bytes(line(record), &*self.lines) } else { 0 }
     }
 
-    fn metric(&self, metric: Metric, detail: &str) {
+    fn metric(&self, metric: Metric, detail: &str) -> u64 {
         let detail = detail.chars().take(4 * FIELD_CHARS_MAX).collect();
         let timestamp = self.clock.now().rfc3339();
         let line = MetricLine { level: "WARN", timestamp, r#type: "metric", metric: metric.name(), detail };
-        write_line(&line, &*self.lines);
+        write_line(&line, &*self.lines)
     }
 }
 
@@ -162,9 +161,39 @@ fn truncate(text: &mut String, chars_max: usize) {
 
 #[cfg(test)]
 mod tests {
-    use faregate_engine::record::Record;
+    use std::sync::{Arc, Mutex};
 
-    use super::line;
+    use faregate_core::cost::LOG_LINE_OVERHEAD;
+    use faregate_engine::{
+        ports::{Metric, Telemetry},
+        record::Record,
+    };
+
+    use super::{JsonLines, Lines, line};
+    use crate::host::SystemClock;
+
+    #[derive(Default)]
+    struct Written(Mutex<Vec<Vec<u8>>>);
+
+    impl Lines for Written {
+        fn write(&self, line: &[u8]) {
+            self.0.lock().expect("a lock").push(line.to_vec());
+        }
+    }
+
+    #[test]
+    fn what_a_line_takes_is_what_was_written_of_it() {
+        let written = Arc::new(Written::default());
+        let telemetry =
+            JsonLines::new(Arc::new(SystemClock::default())).to(Arc::<Written>::clone(&written) as Arc<dyn Lines>);
+        let record = Record { path: "/".repeat(90), ..Record::default() };
+        assert_eq!(telemetry.record(&record), 0, "not chosen");
+        let taken = telemetry.record(&Record { logged: true, ..record })
+            + telemetry.metric(Metric::KeyItemsInvalid, "the key of acme");
+        let written = written.0.lock().expect("a lock");
+        assert_eq!(written.len(), 2);
+        assert_eq!(taken, written.iter().map(|line| line.len() as u64 + LOG_LINE_OVERHEAD).sum::<u64>());
+    }
 
     #[test]
     fn a_line_stays_below_4_kilobytes_whatever_the_request_had() {

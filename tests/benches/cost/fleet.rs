@@ -14,7 +14,7 @@ use bytes::Bytes;
 use faregate_core::{api_key::KeyHash, document::Kind, policy::telemetry::Sink, time::Timestamp};
 use faregate_engine::{
     body::{Body, full},
-    fakes::{FakeClock, FakeConfigStore, FakeCounters, FakeKeyStore, FakeMetricSink, FakeRandom, FakeSecrets},
+    fakes::{FakeClock, FakeCounters, FakeKeyStore, FakeMetricSink, FakeRandom, FakeSecrets},
     gateway::{Gateway, Incoming, Peer, Ports, SideWork},
     ports::{Clock, Metric, MetricSinks, Outbound, OutboundError, OutboundRequest, Random, StoredEntry, Telemetry},
     publish::{PublishOptions, publish},
@@ -25,7 +25,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value, json};
 
-use crate::{BACKEND, MACHINE, Workload, lines::CountedLines};
+use crate::{BACKEND, MACHINE, Workload, lines::CountedLines, snapshots::CountedSnapshots};
 
 const START: Timestamp = Timestamp::from_seconds(1_795_478_400);
 /// What a backend answers with.
@@ -46,7 +46,7 @@ pub(crate) struct Counted {
     pub(crate) milliseconds: u64,
     /// Calls that write to counters, each of one write unit.
     pub(crate) writes: u64,
-    /// Eventually consistent reads of at most 4 KB: half a read unit each.
+    /// Halves of read units: what an eventually consistent read of 4 KB takes.
     pub(crate) half_reads: u64,
     pub(crate) metric_calls: u64,
     pub(crate) log_lines: u64,
@@ -87,7 +87,7 @@ pub(crate) struct Fleet {
     workload: Workload,
     sink: Sink,
     overhead: Duration,
-    config: Arc<FakeConfigStore>,
+    config: Arc<CountedSnapshots>,
     keys: Arc<FakeKeyStore>,
     counters: Arc<FakeCounters>,
     metrics: Arc<FakeMetricSink>,
@@ -166,18 +166,16 @@ impl Fleet {
                 let mut fields = entry.as_object().cloned().unwrap_or_default();
                 let id =
                     fields.remove("id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or("gateway".to_owned());
-                self.config.insert(StoredEntry { kind: kind.as_str().into(), id, fields: Ok(fields) });
+                self.config.inner.insert(StoredEntry { kind: kind.as_str().into(), id, fields: Ok(fields) });
             }
         }
-        publish(&*self.config, &FakeClock::new(START), PublishOptions::default()).await.expect("a snapshot");
+        publish(&*self.config.inner, &FakeClock::new(START), PublishOptions::default()).await.expect("a snapshot");
     }
 
     async fn start_half_reads(&self) -> u64 {
-        self.config.faults.forget_operations();
+        let before = self.config.half_reads();
         self.environment(0, START).gateway.warm_up(INIT).await;
-        let reads = self.config.faults.operations().len() as u64;
-        self.config.faults.forget_operations();
-        reads
+        self.config.half_reads() - before
     }
 
     fn environment(&self, number: u64, now: Timestamp) -> Environment {
@@ -189,7 +187,7 @@ impl Fleet {
             used: Arc::clone(&self.used),
         };
         let gateway = Gateway::new(Ports {
-            snapshots: Arc::<FakeConfigStore>::clone(&self.config),
+            snapshots: Arc::<CountedSnapshots>::clone(&self.config),
             keys: Arc::<FakeKeyStore>::clone(&self.keys),
             counters: Arc::<FakeCounters>::clone(&self.counters),
             secrets: Arc::new(FakeSecrets::default()),
@@ -236,8 +234,7 @@ impl Fleet {
             faults.operations().into_iter().for_each(|name| *counts.entry(name).or_default() += 1);
             counts
         };
-        let (config, keys, counters) =
-            (operations(&self.config.faults), operations(&self.keys.faults), operations(&self.counters.faults));
+        let (keys, counters) = (operations(&self.keys.faults), operations(&self.counters.faults));
         let reads = counters.get("read").copied().unwrap_or_default();
         let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
         Counted {
@@ -246,7 +243,7 @@ impl Fleet {
             environments: self.environments.len() as u64,
             milliseconds: of(&self.used.milliseconds),
             writes: counters.values().sum::<u64>() - reads,
-            half_reads: config.values().sum::<u64>() + keys.values().sum::<u64>() + reads,
+            half_reads: self.config.half_reads() + keys.values().sum::<u64>() + reads,
             metric_calls: operations(&self.metrics.faults).values().sum(),
             log_lines: self.lines.lines(),
             log_bytes: self.lines.bytes(),
@@ -294,17 +291,17 @@ struct Watched {
 }
 
 impl Telemetry for Watched {
-    fn record(&self, record: &Record) {
+    fn record(&self, record: &Record) -> u64 {
         let add = |number: &AtomicU64, more: u64| {
             number.fetch_add(more, Ordering::Relaxed);
         };
         add(&self.used.requests, 1);
         add(&self.used.milliseconds, record.duration.as_micros().div_ceil(1000) as u64);
         add(&self.used.nanodollars, record.cost_nanodollars);
-        self.lines.record(record);
+        self.lines.record(record)
     }
 
-    fn metric(&self, metric: Metric, detail: &str) {
-        self.lines.metric(metric, detail);
+    fn metric(&self, metric: Metric, detail: &str) -> u64 {
+        self.lines.metric(metric, detail)
     }
 }

@@ -11,6 +11,7 @@ mod cpu;
 mod fleet;
 mod lines;
 mod neighbours;
+mod snapshots;
 mod table;
 
 use std::time::Duration;

@@ -1,6 +1,9 @@
 //! Telemetry that is kept to be looked at.
 
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 use super::locked;
 use crate::{
@@ -11,6 +14,8 @@ use crate::{
 /// Keeps every record and metric.
 #[derive(Debug, Default)]
 pub struct FakeTelemetry {
+    /// What every line says that it took.
+    pub line_bytes: AtomicU64,
     records: Mutex<Vec<Record>>,
     metrics: Mutex<Vec<(Metric, String)>>,
 }
@@ -36,11 +41,13 @@ impl FakeTelemetry {
 }
 
 impl Telemetry for FakeTelemetry {
-    fn record(&self, record: &Record) {
+    fn record(&self, record: &Record) -> u64 {
         locked(&self.records).push(record.clone());
+        if record.logged { self.line_bytes.load(Ordering::Relaxed) } else { 0 }
     }
 
-    fn metric(&self, metric: Metric, detail: &str) {
+    fn metric(&self, metric: Metric, detail: &str) -> u64 {
         locked(&self.metrics).push((metric, detail.to_owned()));
+        self.line_bytes.load(Ordering::Relaxed)
     }
 }

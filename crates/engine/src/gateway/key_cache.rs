@@ -4,6 +4,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use faregate_core::{
     api_key::{KeyHash, KeyItem},
+    cost::half_reads,
     time::Timestamp,
 };
 
@@ -88,6 +89,9 @@ impl KeyCache {
         let Some(attributes) = found.map_err(KeyError::Store)? else {
             return Err(self.remember_miss(hash, now, "unknown"));
         };
+        // An item has about as many bytes as its JSON.
+        let bytes = serde_json::to_vec(&attributes).map_or(0, |json| json.len());
+        self.meter.half_reads(half_reads(bytes) - 1);
         match KeyItem::decode(attributes) {
             Ok(item) => {
                 let item = Arc::new(item);

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use faregate_core::{
-    cost::{LOG_LINE_OVERHEAD, Machine, Prices, Used},
+    cost::{Machine, Prices, Used},
     policy::telemetry::AccessLogPolicy,
     problem::{Code, Problem},
 };
@@ -35,9 +35,6 @@ use crate::{
     record::{Phase, Record},
 };
 
-/// What a line has beside its texts, about: names, numbers and punctuation.
-const LINE_BYTES: usize = 700;
-
 /// What all records of an environment share.
 pub(super) struct Observer {
     clock: Arc<dyn Clock>,
@@ -58,6 +55,11 @@ impl Observer {
             machine: ports.machine,
             refused_lines: RefusedLines::default(),
         }
+    }
+
+    /// Charges time after an answer to the next record.
+    pub(super) fn waited(&self, duration: Duration) {
+        self.meter.side_work(duration);
     }
 }
 
@@ -159,12 +161,9 @@ impl Recorder {
 
     /// What the request cost, with what was used since the record before it.
     fn charge(&mut self) {
-        let Reading { lease_writes, writes, half_reads, metric_calls, log_bytes } = self.observer.meter.take();
-        let record = &self.record;
-        let texts = [&record.path, &record.host, &record.request_id, &record.trace_id, &record.method];
-        let line = LINE_BYTES + texts.into_iter().map(String::len).sum::<usize>();
-        let log_bytes = log_bytes + if record.logged { line as u64 + LOG_LINE_OVERHEAD } else { 0 };
-        let (duration, body_bytes) = (record.duration, record.body_bytes);
+        let Reading { lease_writes, writes, half_reads, metric_calls, log_bytes, side_work } =
+            self.observer.meter.take();
+        let (duration, body_bytes) = (self.record.duration + side_work, self.record.body_bytes);
         let used = Used { duration, writes, half_reads, log_bytes, body_bytes, metric_calls };
         let machine = self.observer.machine;
         self.record.lease_writes = lease_writes;

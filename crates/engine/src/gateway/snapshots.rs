@@ -10,6 +10,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use faregate_core::{
+    cost::half_reads,
     diagnostic::Report,
     document::Document,
     problem::{Code, Problem},
@@ -36,6 +37,10 @@ const STALE_CHECK_LIMIT: Duration = Duration::from_millis(200);
 const MISSING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the first request waits where the start did not load a snapshot.
 const FIRST_LOAD_LIMIT: Duration = Duration::from_secs(5);
+
+/// What an item of a head has, about, and one of a chunk beside its data: names, keys and numbers.
+const HEAD_BYTES: usize = 160;
+const CHUNK_BYTES: usize = 90;
 
 /// A snapshot and where it came from.
 #[derive(Debug)]
@@ -182,11 +187,15 @@ impl Snapshots {
             }
             Some(head) if self.load(head, now).await? => return Ok(()),
             Some(_) => {}
-            None => self.telemetry.metric(Metric::SnapshotRejected, &missing),
+            None => {
+                self.telemetry.metric(Metric::SnapshotRejected, &missing);
+            }
         }
         // What is current does not load: the newest version that does, if it is newer than the one that serves.
         let failed = current.as_ref().map(|head| head.version);
-        for head in self.store.heads().await?.into_iter().filter(|head| Some(head.version) != failed) {
+        let heads = self.store.heads().await?;
+        self.meter.half_reads(2 * half_reads(heads.len() * HEAD_BYTES));
+        for head in heads.into_iter().filter(|head| Some(head.version) != failed) {
             if head.version <= known || self.load(&head, now).await? {
                 break;
             }
@@ -197,6 +206,9 @@ impl Snapshots {
     /// Makes a version the one that decides; `false` where it cannot be loaded.
     async fn load(&self, head: &SnapshotHead, now: Timestamp) -> Result<bool, StoreError> {
         let chunks = self.store.chunks(&head.hash).await?;
+        // Read consistently, and charged by what they have all together.
+        let bytes = chunks.iter().map(|chunk| chunk.len() + CHUNK_BYTES).sum();
+        self.meter.half_reads(2 * half_reads(bytes));
         let compiled = unpack(head, &chunks).map_err(|error| error.to_string()).and_then(|content| compile(&content));
         match compiled {
             Ok(snapshot) => {

@@ -6,12 +6,13 @@ use futures_util::future::BoxFuture;
 
 use crate::record::Record;
 
-/// Takes records and metrics. Must not block and must not fail: telemetry never costs a request.
+/// Takes records and metrics, and says how many bytes of log lines each took, with what is added to a line. Must not block
+/// and must not fail: telemetry never costs a request.
 pub trait Telemetry: Send + Sync {
     /// Takes the one record of a request, which leaves a line if it is [`Record::logged`].
-    fn record(&self, record: &Record);
+    fn record(&self, record: &Record) -> u64;
     /// Counts something that an operator should know; `detail` says which and why, without secrets.
-    fn metric(&self, metric: Metric, detail: &str);
+    fn metric(&self, metric: Metric, detail: &str) -> u64;
     /// Sends what has to leave before the environment may freeze; what is cut short is lost.
     fn flush(&self) -> BoxFuture<'_, ()> {
         Box::pin(ready(()))

@@ -1,8 +1,12 @@
 //! What requests cost reaches the counters that count them, with writes that happen anyway.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use faregate_engine::ports::StoreError;
+use bytes::Bytes;
+use faregate_engine::{
+    fakes::FakeRandom,
+    ports::{Random, SnapshotStore, StoreError},
+};
 use serde_json::{Value, json};
 
 use super::support::{Harness, KEY, forwarding, request};
@@ -63,4 +67,81 @@ async fn what_the_store_certainly_did_not_take_is_told_again() {
     calls(&harness, 3).await;
     let sum: u64 = harness.telemetry.records().iter().take(4).map(|record| record.cost_nanodollars).sum();
     assert!(harness.counters.cost("plan|c#acme", "2027-01").expect("a cost") >= sum);
+}
+
+/// What a read unit costs where nothing else of note does.
+const READ_UNIT: u64 = 2_000_000_000;
+
+/// Halves of read units in what the last record cost.
+fn half_reads(harness: &Harness) -> u64 {
+    harness.last_record().cost_nanodollars / (READ_UNIT / 2)
+}
+
+#[tokio::test]
+async fn a_snapshot_is_charged_by_its_bytes_and_a_poll_as_half_a_read() {
+    let random = FakeRandom::new(1);
+    let noise: String = (0..4000).map(|_| format!("{:016x}", random.next_u64())).collect();
+    let mut document = forwarding(json!({}));
+    document["settings"] = json!({"prices": {"read_unit": READ_UNIT}, "refresh_seconds": 10});
+    let routes = document["routes"].as_array_mut().expect("routes");
+    routes.push(
+        json!({"id": "noise", "match": [{"path": "/noise"}], "authenticate": "anonymous", "respond": {"body": noise}}),
+    );
+    let harness = Harness::new(document).await;
+    harness.get("https://h/").await;
+    let hash = &harness.config.chunk_hashes()[0];
+    let chunks = harness.config.chunks(hash).await.expect("chunks");
+    let bytes: usize = chunks.iter().map(Bytes::len).sum();
+    assert!(bytes > 30_000, "{bytes}");
+    // A consistent read has a whole unit for every 4 KB; and a poll found it.
+    let expected = 2 * bytes.div_ceil(4096) as u64 + 1;
+    assert!((expected..=expected + 2).contains(&half_reads(&harness)), "{} for {bytes} bytes", half_reads(&harness));
+    harness.clock.advance(Duration::from_secs(11));
+    harness.get("https://h/").await;
+    harness.get("https://h/").await;
+    let sum: u64 = harness.telemetry.records().iter().skip(1).map(|record| record.cost_nanodollars).sum();
+    assert_eq!(sum / (READ_UNIT / 2), 1);
+}
+
+#[tokio::test]
+async fn a_key_is_charged_by_its_items_bytes() {
+    let mut document = forwarding(json!({"authenticate": "api_key"}));
+    document["settings"] = json!({"prices": {"read_unit": READ_UNIT}, "refresh_seconds": 3600});
+    let harness = Harness::new(document).await;
+    harness.key("small", json!({"consumer": "acme"}));
+    harness.key("large", json!({"consumer": "acme", "metadata": {"note": "x".repeat(9000)}}));
+    harness.get("https://h/").await;
+    for (key, expected) in [("small", 1), ("large", 3), ("large", 0), ("none", 1)] {
+        harness.send(request("GET", "https://h/", &[("x-api-key", key)])).await;
+        assert_eq!(half_reads(&harness), expected, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn lines_that_were_written_are_charged_to_the_next_record() {
+    let mut document = forwarding(json!({}));
+    document["settings"] = json!({"access_log": {"sample": 1}});
+    let harness = Harness::new(document).await;
+    harness.get("https://h/").await;
+    harness.telemetry.line_bytes.store(1 << 29, Ordering::Relaxed);
+    harness.get("https://h/").await;
+    harness.telemetry.line_bytes.store(0, Ordering::Relaxed);
+    harness.get("https://h/").await;
+    harness.get("https://h/").await;
+    let costs: Vec<u64> = harness.telemetry.records().iter().map(|record| record.cost_nanodollars).collect();
+    assert_eq!(costs[2] - costs[1], 250_000_000, "half a GB");
+    assert_eq!(costs[3], costs[1]);
+}
+
+#[tokio::test]
+async fn time_after_an_answer_is_charged_to_the_next_record() {
+    let harness = Harness::new(forwarding(json!({}))).await;
+    harness.get("https://h/").await;
+    harness.get("https://h/").await;
+    let before = harness.last_record();
+    harness.gateway.waited(Duration::from_secs(4));
+    harness.get("https://h/").await;
+    let after = harness.last_record();
+    assert_eq!(after.cost_nanodollars - before.cost_nanodollars, 13_333, "four seconds of a quarter of a GB");
+    assert_eq!(after.duration, before.duration);
 }
