@@ -8,6 +8,7 @@ mod endings;
 mod identities;
 mod limits;
 mod logs;
+mod metrics;
 mod outages;
 mod requests;
 mod security;
