@@ -49,7 +49,7 @@ use faregate_core::{
 };
 use futures_util::FutureExt;
 use http::Response;
-use tracing::Instrument;
+use tracing::{Instrument, debug_span};
 
 use self::{
     authenticate::{Authenticator, Presented},
@@ -176,10 +176,13 @@ impl Gateway {
         let mut recorder = Recorder::open(Arc::clone(&self.observer), !self.answered.swap(true, Ordering::Relaxed));
         recorder.record.request_id = self.request_id(&incoming);
         let request_id = recorder.record.request_id.clone();
+        // Open until the record closes, with a span for each phase below it.
+        recorder.span = debug_span!("request", %request_id, trace_id = tracing::field::Empty);
         // A panic drops the recorder, which closes the record; the client gets a problem like any other.
         let mut dressing = Dressing::default();
+        let span = recorder.span.clone();
         let answer = self.answer(incoming, recorder, &mut dressing, &mut side_work);
-        let answered = AssertUnwindSafe(answer).catch_unwind().await;
+        let answered = AssertUnwindSafe(answer.instrument(span)).catch_unwind().await;
         let response = answered.unwrap_or_else(|_| {
             let problem = Problem::new(Code::Internal, "the gateway failed; the request may be tried again");
             let mut response = problems::answer(&problem, &request_id);
@@ -218,8 +221,9 @@ impl Gateway {
         side_work: &mut SideWork,
     ) -> Result<Response<Body>, Problem> {
         // 1. decode: the host did it; what could not be decoded is a problem with a record.
-        let (parts, content) = recorder.decoded(incoming.request, dressing)?.into_parts();
-        let loaded = self.snapshots.for_decision(side_work).await?;
+        let decoded = debug_span!("decode").in_scope(|| recorder.decoded(incoming.request, dressing));
+        let (parts, content) = decoded?.into_parts();
+        let loaded = self.snapshots.for_decision(side_work).instrument(debug_span!("snapshot")).await?;
         recorder.loaded(&loaded);
         dressing.version(&loaded);
         self.snapshots.refresh_beside(side_work);
@@ -228,11 +232,13 @@ impl Gateway {
         recorder.show(&parts);
 
         // 2. edge: before anything that costs.
-        let client = edge::check(&loaded.snapshot, &parts, &incoming.peer, &*self.ports.secrets).await?;
+        let checked = edge::check(&loaded.snapshot, &parts, &incoming.peer, &*self.ports.secrets);
+        let client = checked.instrument(debug_span!("edge")).await?;
         recorder.client(&client);
 
         // 3. match; a preflight ends here, because it carries no credentials.
-        let matched = match route::find(&loaded.snapshot, &parts, &client, dressing)? {
+        let found = debug_span!("match").in_scope(|| route::find(&loaded.snapshot, &parts, &client, dressing));
+        let matched = match found? {
             route::Found::Route(matched) => matched,
             route::Found::Preflight(answer) => return Ok(answer.map(|()| body::empty())),
         };
@@ -240,7 +246,7 @@ impl Gateway {
         recorder.record.route = Some(route.id.to_string());
 
         // 4. access: what needs no IO.
-        access::check(route, &parts, &client, content.len())?;
+        debug_span!("access").in_scope(|| access::check(route, &parts, &client, content.len()))?;
 
         // 5. authenticate: from headers without any client-sent copy of an identity header.
         let headers = access::clean_headers(&parts, &loaded.snapshot);
@@ -248,29 +254,31 @@ impl Gateway {
         let presented = Presented { parts: &parts, headers: &headers, peer, client: &client, version };
         let left = incoming.remaining.map(|remaining| remaining.saturating_sub(recorder.elapsed() + RESERVE));
         let checked = self.authenticator.check_within(left, route, presented, side_work);
-        let caller = recorder.authenticated(checked.instrument(tracing::debug_span!("authenticate"))).await?;
+        let caller = recorder.authenticated(checked.instrument(debug_span!("authenticate"))).await?;
         recorder.caller(&caller);
         dressing.caller(&caller);
 
         // 6. authorise, 7. limit: forwarding needs what they yield.
-        let clearance = authorise::check(route, caller)?;
+        let clearance = debug_span!("authorise").in_scope(|| authorise::check(route, caller))?;
         let asked =
             Asked { route, snapshot: &loaded.snapshot, method: &parts.method, headers: &headers, client: &client };
         let mut bill = Bill::default();
         let admitted = self.limits.admit(asked, clearance, &mut bill, dressing, side_work);
-        let admitted = recorder.limited(admitted.instrument(tracing::debug_span!("limit"))).await;
+        let admitted = recorder.limited(admitted.instrument(debug_span!("limit"))).await;
         recorder.bill(bill);
         let admission = admitted?;
 
         // 8. transform and act.
         match &route.action {
-            Action::Respond(respond) => Ok(dressing::respond(respond)),
-            Action::Redirect(redirect) => dressing::redirect(redirect, &parts, &client, &matched),
+            Action::Respond(respond) => Ok(debug_span!("respond").in_scope(|| dressing::respond(respond))),
+            Action::Redirect(redirect) => {
+                debug_span!("redirect").in_scope(|| dressing::redirect(redirect, &parts, &client, &matched))
+            }
             Action::Forward(policy) => {
                 let request = forward::Request { parts: &parts, headers, content, client: &client, matched: &matched };
                 let forward = forward::Forward { policy, ports: &self.ports, snapshot: &loaded.snapshot };
                 let sent = forward.send(request, &admission, incoming.remaining, recorder);
-                sent.instrument(tracing::debug_span!("forward")).await
+                sent.instrument(debug_span!("forward")).await
             }
         }
         // 9. record: closed by the answer's body, or by the recorder's drop.

@@ -8,7 +8,7 @@ use faregate_engine::{
     record::Record,
 };
 use serde::Serialize;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{filter::Targets, fmt::format::FmtSpan, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: usize = 4096;
@@ -16,10 +16,10 @@ const LINE_BYTES_MAX: usize = 4096;
 const FIELD_CHARS_MAX: usize = 128;
 const FIELD_CHARS_SHORT: usize = 32;
 
-/// Sends `tracing` events that pass the filter to standard output, as JSON.
+/// Sends `tracing` events that pass the filter to standard output, as JSON, and a line for each span that closes.
 pub fn init_tracing(filter: &str) {
     let targets = Targets::from_str(filter).unwrap_or_else(|_| Targets::new().with_default(tracing::Level::WARN));
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_events(FmtSpan::CLOSE);
     // A second call finds a subscriber in place, which is fine.
     let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
 }

@@ -70,3 +70,44 @@ async fn hostile_requests_leave_valid_lines_and_secrets_none() {
     assert!(times.iter().all(|name| first[name].is_number()), "{first}");
     assert!(first["cost_nanodollars"].as_u64().is_some_and(|cost| cost > 200), "{first}");
 }
+
+/// The spans that closed: their names, and the outermost one around each.
+fn closed(stack: &Stack) -> Vec<(String, Value)> {
+    let lines = stack.driver().log_lines();
+    let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(&line.text).ok());
+    let closed = lines.filter(|line| line["message"] == "close");
+    closed
+        .map(|line| {
+            let outermost = line["spans"].get(0).unwrap_or(&line["span"]);
+            (line["span"]["name"].as_str().expect("a name").to_owned(), outermost.clone())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_phase_is_a_span_of_its_request() {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let limit = json!([{"id": "daily", "limit": 100, "per": "day", "by": "consumer"}]);
+    let mut document = document(&backend, &json!({"authenticate": "api_key", "limits": limit}));
+    document["settings"]["access_log"] = json!({"sample": 1});
+    let debug = |driver: faregate_testing::driver::DriverBuilder| driver.env("FAREGATE_LOG", "faregate_engine=debug");
+    let stack = Stack::start_with(&document, debug).await.expect("a stack");
+    let item = json!({"key_hash": KeyHash::of(CANARY.as_bytes()).as_str(), "consumer": "acme"});
+    assert!(stack.stores().keys().create(item.as_object().cloned().expect("an item")).await.expect("a table"));
+    let sent = request("GET", "/a").header("x-api-key", CANARY).header("x-request-id", "the-first-request");
+    let answer = stack.send(sent.body(Bytes::new()).expect("a request")).await.expect("an answer");
+    assert_eq!(answer.status.as_u16(), 200);
+    stack.driver().wait_until_idle().await.expect("idle");
+
+    let closed = closed(&stack);
+    let names: Vec<&str> = closed.iter().map(|(name, _)| &**name).collect();
+    let phases = ["decode", "snapshot", "edge", "match", "access", "authenticate", "authorise", "limit", "forward"];
+    assert_eq!(names, [&phases[..], &["record", "request"]].concat());
+    let record = lines(&stack).remove(0);
+    assert_eq!(record["request_id"], "the-first-request");
+    for (name, outermost) in &closed {
+        let expected = json!({"name": "request", "request_id": record["request_id"], "trace_id": record["trace_id"]});
+        assert_eq!(outermost, &expected, "{name}");
+    }
+    assert!(!stack.driver().log_lines().iter().any(|line| line.text.contains(CANARY)));
+}

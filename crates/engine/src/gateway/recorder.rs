@@ -16,6 +16,7 @@ use faregate_core::{
 use http::{Request, response::Parts};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
+use tracing::{Span, debug_span};
 
 use super::{
     Ports,
@@ -66,6 +67,8 @@ impl Observer {
 /// An open record; dropping it closes it.
 pub(super) struct Recorder {
     pub(super) record: Record,
+    /// The request's own span of `tracing`, which is open as long as the record is.
+    pub(super) span: Span,
     observer: Arc<Observer>,
     /// The snapshot that decides, once there is one.
     loaded: Option<Arc<Loaded>>,
@@ -78,7 +81,7 @@ impl Recorder {
     pub(super) fn open(observer: Arc<Observer>, cold_start: bool) -> Self {
         let record = Record { timestamp: observer.clock.now(), cold_start, ..Record::default() };
         let started = observer.clock.monotonic();
-        Self { record, observer, loaded: None, bill: Bill::default(), started }
+        Self { record, span: Span::none(), observer, loaded: None, bill: Bill::default(), started }
     }
 
     /// Notes what was asked.
@@ -89,6 +92,7 @@ impl Recorder {
     ) -> Result<Request<Bytes>, Problem> {
         let request = request?;
         (self.record.trace_id, self.record.span) = trace_of(request.headers(), &*self.observer.random);
+        self.span.record("trace_id", &*self.record.trace_id);
         self.record.method = request.method().to_string();
         self.record.path = request.uri().path().to_owned();
         dressing.request(request.headers());
@@ -182,6 +186,9 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
+        // The body may be the host's, outside of the request's span.
+        let _request = self.span.clone().entered();
+        let _record = debug_span!("record").entered();
         self.record.duration = self.elapsed();
         if self.record.status == 0 {
             // No answer was made: a phase panicked, or the host gave the request up.
