@@ -120,7 +120,7 @@ pub struct AccessLogPolicy {
     pub headers: Box<[HeaderName]>,
     /// Headers that are never shown.
     pub redacted: Box<[HeaderName]>,
-    /// Query parameters that are never shown.
+    /// Query parameters that are never shown, in whatever case.
     pub redacted_parameters: Box<[Box<str>]>,
 }
 

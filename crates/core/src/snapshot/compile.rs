@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use url::Url;
 
 use super::{Action, BackendPolicy, PlanPolicy, RoutePolicy, SettingsPolicy, Snapshot, TargetPolicy, identity, limits};
@@ -75,7 +75,7 @@ impl Snapshot {
         if report.has_errors() {
             return None;
         }
-        redact(&mut settings, &routes);
+        redact(&mut settings, routes.iter().chain(&disabled));
         warn_of_iam_beside_others(&routes, report);
         let issuers = issuers.into_values().flatten().collect();
         let windows = plans.values().flat_map(|plan| &plan.limits).map(|limit| limit.rule.lasts());
@@ -132,13 +132,18 @@ fn compile_settings(settings: &Settings, place: &mut Place<'_>) -> SettingsPolic
     }
 }
 
-/// What carries credentials anywhere in the document is shown nowhere.
-fn redact(settings: &mut SettingsPolicy, routes: &[RoutePolicy]) {
-    let mut headers = vec![header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];
+/// The token of a role's session, beside a signature of AWS.
+const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+/// Query parameters that are credentials wherever they stand: a token (RFC 6750 §2.3), and those of presigned URLs of AWS.
+const SECRET_PARAMETERS: [&str; 4] = ["access_token", "x-amz-credential", "x-amz-security-token", "x-amz-signature"];
+
+/// What carries credentials anywhere in the document, on routes that are disabled, too, is shown nowhere.
+fn redact<'a>(settings: &mut SettingsPolicy, routes: impl Iterator<Item = &'a RoutePolicy>) {
+    let mut headers = vec![header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, SESSION_TOKEN];
     headers.extend(settings.access_log.redacted.iter().cloned());
     headers.extend(settings.edge.as_ref().map(|edge| edge.secret_header.clone()));
-    let mut parameters: Vec<Box<str>> = vec!["access_token".into()];
-    for credential in routes.iter().flat_map(|route| &route.authenticate.credentials) {
+    let mut parameters: Vec<Box<str>> = SECRET_PARAMETERS.map(Into::into).into();
+    for credential in routes.flat_map(|route| &route.authenticate.credentials) {
         match credential {
             CredentialPolicy::ApiKey(key) => {
                 headers.extend(key.place.as_ref().map(|place| place.name.clone()));

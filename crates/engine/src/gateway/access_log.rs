@@ -57,10 +57,11 @@ pub(super) fn query(policy: &AccessLogPolicy, parts: &Parts) -> Option<String> {
     let query = parts.uri.query().filter(|_| policy.query)?;
     let shown = query.split('&').map(|pair| {
         let name = pair.split('=').next().unwrap_or_default();
-        // Compared as a form is decoded: an escaped name is the same name.
+        // Compared as a form is decoded, an escaped name being the same name; and in any case, since nothing is lost by it.
         let decoded = url::form_urlencoded::parse(name.as_bytes()).next();
-        let is_secret =
-            decoded.is_some_and(|(name, _)| policy.redacted_parameters.iter().any(|secret| **secret == *name));
+        let is_secret = decoded.is_some_and(|(name, _)| {
+            policy.redacted_parameters.iter().any(|secret| secret.eq_ignore_ascii_case(&name))
+        });
         if is_secret { format!("{name}={REDACTED}") } else { pair.to_owned() }
     });
     Some(shown.collect::<Vec<_>>().join("&"))
@@ -122,11 +123,11 @@ mod tests {
             redacted_parameters: ["key".into()].into(),
             ..AccessLogPolicy::default()
         };
-        let request = http::Request::get("https://h/?a=1&key=canary&k%65y=canary&key")
+        let request = http::Request::get("https://h/?a=1&key=canary&k%65y=canary&KEY=canary&key")
             .header("authorization", "Bearer canary")
             .header("user-agent", "curl");
         let (parts, ()) = request.body(()).expect("a request").into_parts();
-        assert_eq!(query(&policy, &parts).as_deref(), Some("a=1&key=***&k%65y=***&key=***"));
+        assert_eq!(query(&policy, &parts).as_deref(), Some("a=1&key=***&k%65y=***&KEY=***&key=***"));
         let shown = headers(&policy, &parts);
         assert_eq!((&*shown["authorization"], &*shown["user-agent"]), ("***", "curl"));
     }

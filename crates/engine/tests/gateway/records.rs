@@ -65,3 +65,21 @@ async fn a_panic_is_one_problem_and_one_record_and_harms_no_other_request() {
     let panicked: Vec<_> = records.iter().filter(|record| record.status == 500).collect();
     assert_eq!((panicked.len(), panicked[0].cause.as_deref()), (1, Some("panic")));
 }
+
+#[tokio::test]
+async fn credentials_of_disabled_routes_and_of_presigned_urls_are_shown_nowhere() {
+    let mut document = forwarding(json!({}));
+    let old = json!({"id": "old", "enabled": false, "forward": {"backend": "b"}, "match": [{"path": "/old"}],
+                     "authenticate": {"api_key": {"header": "x-old-key", "query": "old_key"}}});
+    document["routes"].as_array_mut().expect("routes").push(old);
+    let shown = ["x-old-key", "x-amz-security-token", "x-plain"];
+    document["settings"] = json!({"access_log": {"sample": 1, "query": true, "headers": shown}});
+    let harness = Harness::new(document).await;
+    let query = "old_key=canary&X-Amz-Signature=canary&X-Amz-Credential=canary&X-Amz-Security-Token=canary\
+                 &X-Amz-Expires=60&access_token=canary";
+    let headers = [("x-old-key", "canary"), ("x-amz-security-token", "canary"), ("x-plain", "plain")];
+    harness.send(request("GET", &format!("https://h/?{query}"), &headers)).await;
+    let record = harness.last_record();
+    assert_eq!(record.query, Some(query.replace("canary", "***")));
+    assert_eq!(shown.map(|name| &*record.headers[name]), ["***", "***", "plain"]);
+}
