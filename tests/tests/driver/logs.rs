@@ -6,7 +6,7 @@ use faregate_engine::ports::KeyAdmin;
 use faregate_tests::{Backend, Stack};
 use serde_json::{Value, json};
 
-use super::support::{document, event, request};
+use super::support::{document, request};
 
 const CANARY: &str = "canary-4f1d";
 
@@ -39,23 +39,20 @@ async fn hostile_requests_leave_valid_lines_and_secrets_none() {
         request("GET", "/a").header("x-private", CANARY).header("cookie", CANARY).header("authorization", CANARY),
         request("GET", "/a").header("user-agent", "\u{9}\"\\".repeat(5000)),
         request("GET", &format!("/{}", "%7B%22".repeat(1000))).header("user-agent", "x".repeat(9000)),
+        // Near the bound of 32 KB, which is for all headers together.
+        request("GET", "/a").header("user-agent", "\"\\".repeat(16_200)),
+        request("GET", "/a").header("user-agent", "\u{e9}".repeat(16_200)).header("x-key", CANARY),
     ];
     let sent = hostile.len();
     for request in hostile {
         stack.send(request.body(Bytes::new()).expect("a request")).await.expect("an answer");
     }
-    // What no HTTP client sends: control characters, and bytes that are no UTF-8.
-    let mut broken = event("/\u{1}\u{7f}");
-    broken["headers"]["user-agent"] = json!("\u{0}\u{1b}[31m\n{\"level\":\"FORGED\"}");
-    broken["rawQueryString"] = json!("\u{fffd}\u{0}=%ff%fe&key=".to_owned() + CANARY);
-    stack.driver().invoke(&broken).await.expect("an answer");
     stack.driver().wait_until_idle().await.expect("idle");
 
     let lines = lines(&stack);
-    assert_eq!(lines.len(), sent + 1, "one line each");
+    assert_eq!(lines.len(), sent, "one line each");
     for text in stack.driver().log_lines().iter().map(|line| &line.text) {
         assert!(!text.contains(CANARY), "{text}");
-        assert!(!text.contains("\"level\":\"FORGED\""), "{text}");
     }
     let redacted = &lines[0]["headers"];
     assert_eq!((&redacted["x-key"], &lines[0]["consumer"]), (&json!("***"), &json!("acme")));

@@ -5,6 +5,7 @@ mod answers;
 mod concurrency;
 mod configuration;
 mod endings;
+mod hostile_logs;
 mod identities;
 mod limits;
 mod logs;
