@@ -21,8 +21,10 @@ fn hostile(pointer: &str, value: impl Into<Value>) -> Value {
     event
 }
 
-/// Where each is hostile, what its answer's status is, and what its line shows there, if anything.
-fn events() -> Vec<(&'static str, Value, u16, Option<(&'static str, String)>)> {
+/// Where an event is hostile, the event, its answer's status, and what its line shows at a JSON pointer, if anything.
+type Case = (&'static str, Value, u16, Option<(&'static str, String)>);
+
+fn events() -> Vec<Case> {
     let evil = |value: &str| hostile("/headers/x-evil", value);
     let shown = |header: &'static str, value: &str| Some((header, value.to_owned()));
     let in_evil = |value: &str| shown("/headers/x-evil", value);

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "how long an environment was idle is real time")]
 
 mod answers;
+mod canaries;
 mod concurrency;
 mod configuration;
 mod endings;
