@@ -91,6 +91,7 @@ async fn tests(arguments: &TestArguments, runner: &mut Runner, workspace: &Works
         runner.optional("DynamoDB Local", providers::install_dynamodb_local(workspace)).await?;
     }
     runner.step("deployment: sam build", template::build(workspace)).await?;
+    runner.step("deployment: sizes", template::sizes(workspace)).await?;
     let doc_tests = ["test", "--workspace", "--all-features", "--doc", "--quiet"];
     runner.step("doc tests", cargo_run(workspace, &doc_tests, &[])).await?;
     if in_path("cargo-nextest").is_some() {

@@ -69,6 +69,12 @@ pub(super) async fn build(workspace: &Workspace) -> Result<(), Failure> {
     run(&mut build, "sam build").await
 }
 
+/// Compares what it built with the budget.
+pub(super) async fn sizes(workspace: &Workspace) -> Result<(), Failure> {
+    let program = ensure_python_tool(SAM, workspace).await?;
+    crate::build::sizes(&workspace.root().join(BUILT), &program, workspace).await
+}
+
 /// A newer linter than the one inside SAM.
 pub(super) async fn cfn_lint(workspace: &Workspace) -> Result<(), Failure> {
     let program = ensure_python_tool(CFN_LINT, workspace).await?;
