@@ -110,6 +110,7 @@ impl From<ApplyError> for CliError {
             ApplyError::Refused(diagnostics) => {
                 Self::Refused { message: "the configuration has errors; nothing was written".to_owned(), diagnostics }
             }
+            ApplyError::Changed => Self::Failed(error.to_string()),
             ApplyError::Locked => Self::Locked,
             ApplyError::UnknownVersion(_) => Self::NotFound(error.to_string()),
             ApplyError::Publish(error) => Self::Publish(error),

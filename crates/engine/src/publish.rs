@@ -6,7 +6,7 @@
 
 mod apply;
 
-pub use apply::{Applied, ApplyError, Change, LOCK_DURATION, Plan, apply, plan, read_document, rollback};
+pub use apply::{Applied, ApplyError, ApplyOptions, Change, LOCK_DURATION, Plan, apply, plan, read_document, rollback};
 
 use faregate_core::{
     check::{CheckOptions, Checked, check, known_kind},

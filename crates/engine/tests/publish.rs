@@ -11,8 +11,8 @@ use faregate_engine::{
     fakes::{FakeClock, FakeConfigStore},
     ports::{ApplyLock, ConfigStore, ConfigWriter, SnapshotStore, StoreError, StoredEntry},
     publish::{
-        ApplyError, Change, LOCK_DURATION, Outcome, PublishError, PublishOptions, VERSIONS_KEPT, apply, plan, publish,
-        rollback,
+        ApplyError, ApplyOptions, Change, LOCK_DURATION, Outcome, PublishError, PublishOptions, VERSIONS_KEPT, apply,
+        plan, publish, rollback,
     },
     published::{DIAGNOSTICS_KEPT, SnapshotHead, unpack},
 };
@@ -60,7 +60,8 @@ impl World {
     }
 
     async fn apply(&self, wanted: &[Entry], prune: bool) -> Result<faregate_engine::publish::Applied, ApplyError> {
-        apply(&*self.store, &self.clock, wanted, prune, "me", OPTIONS).await
+        let options = ApplyOptions { prune, confirmed: None, holder: "me", check: OPTIONS };
+        apply(&*self.store, &self.clock, wanted, options).await
     }
 
     async fn content(&self) -> Value {
@@ -228,6 +229,25 @@ async fn a_configuration_with_mistakes_is_not_written_at_all() {
     assert!(diagnostics.iter().all(|found| found.id == "bad"));
     assert_eq!(world.store.entries().await.expect("entries").len(), 1);
     assert_eq!(world.store.lock().await, Ok(None));
+}
+
+#[tokio::test]
+async fn no_other_plan_is_carried_out_than_the_one_that_was_confirmed() {
+    let world = World::new();
+    world.apply(&[route("a", "1"), route("gone", "1")], false).await.expect("applied");
+    let wanted = [route("a", "2")];
+    let confirmed = plan(&world.store.entries().await.expect("entries"), &wanted, true);
+    put(&world.store, &route("meanwhile", "1"));
+    let before = world.store.entries().await.expect("entries");
+    let options = ApplyOptions { prune: true, confirmed: Some(&confirmed), holder: "me", check: OPTIONS };
+    assert_eq!(apply(&*world.store, &world.clock, &wanted, options).await, Err(ApplyError::Changed));
+    assert_eq!(world.store.entries().await.expect("entries"), before);
+    assert_eq!(world.store.lock().await, Ok(None));
+    assert_eq!(world.content().await["routes"].as_array().map(Vec::len), Some(2));
+
+    world.store.delete_entry("route", "meanwhile").await.expect("deleted");
+    let applied = apply(&*world.store, &world.clock, &wanted, options).await.expect("applied");
+    assert_eq!(applied.plan, confirmed);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use faregate_core::{
 };
 use faregate_engine::{
     ports::Clock,
-    publish::{self, Applied, Outcome, PublishError, PublishOptions},
+    publish::{self, Applied, ApplyOptions, Outcome, PublishError, PublishOptions},
 };
 use faregate_testing::{
     driver::{Driver, DriverBuilder},
@@ -181,7 +181,8 @@ impl Stores {
     pub async fn apply(&self, document: &Value) -> Result<Applied, StackError> {
         let entries = entries(document)?;
         let holder = format!("tests-{}", self.applied.fetch_add(1, Ordering::Relaxed));
-        Ok(publish::apply(&self.config, &*self.clock, &entries, true, &holder, CHECK).await?)
+        let options = ApplyOptions { prune: true, confirmed: None, holder: &holder, check: CHECK };
+        Ok(publish::apply(&self.config, &*self.clock, &entries, options).await?)
     }
 
     /// Publishes what the Config table holds, as the publisher function does.

@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 
 use clap::Args;
 use faregate_core::diagnostic::Diagnostic;
-use faregate_engine::publish::{Applied, ApplyError, Outcome, apply, plan};
+use faregate_engine::publish::{Applied, ApplyError, ApplyOptions, Outcome, apply, plan};
 use serde::Serialize;
 
 use crate::{
@@ -49,12 +49,16 @@ impl Apply {
     pub(crate) async fn run(self, stores: &Stores, output: &mut Output<'_>) -> Result<Exit, CliError> {
         let source = Source::read(&self.file)?;
         let wanted = source.wanted("nothing was written")?;
+        let mut confirmed = None;
         if self.prune && !self.yes && !output.is_json() && std::io::stdin().is_terminal() {
             let plan = plan(&stores.config.entries().await?, wanted, true);
             confirm(&Changes::of(&plan), output)?;
+            confirmed = Some(plan);
         }
         let holder = random::holder()?;
-        let applied = apply(&*stores.config, &*stores.clock, wanted, self.prune, &holder, stores.check).await;
+        let options =
+            ApplyOptions { prune: self.prune, confirmed: confirmed.as_ref(), holder: &holder, check: stores.check };
+        let applied = apply(&*stores.config, &*stores.clock, wanted, options).await;
         let applied = applied.map_err(|error| match error {
             ApplyError::Refused(mut diagnostics) => {
                 source.locate(&mut diagnostics);

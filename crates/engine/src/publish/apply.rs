@@ -54,6 +54,19 @@ pub struct Plan {
     pub kept: Vec<(String, String)>,
 }
 
+/// How [`apply`] applies.
+#[derive(Clone, Copy, Debug)]
+pub struct ApplyOptions<'a> {
+    /// Whether entries that are not wanted are deleted.
+    pub prune: bool,
+    /// The plan that somebody has agreed to: no other one is carried out. `None` where nobody was asked.
+    pub confirmed: Option<&'a Plan>,
+    /// Names this process uniquely.
+    pub holder: &'a str,
+    /// What the check depends on.
+    pub check: CheckOptions,
+}
+
 /// What [`apply`] did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
@@ -69,6 +82,9 @@ pub enum ApplyError {
     /// The result would have errors; nothing was written.
     #[error("the configuration has errors; nothing was written")]
     Refused(Vec<Diagnostic>),
+    /// What is stored is not what it was when the plan was agreed to; nothing was written.
+    #[error("somebody else changed the stored entries meanwhile; nothing was written")]
+    Changed,
     /// Somebody else applies.
     #[error("another apply is at work")]
     Locked,
@@ -131,7 +147,7 @@ fn same_value(a: &Value, b: &Value) -> bool {
 
 /// Writes the wanted entries under the lock and publishes them as one change.
 ///
-/// Checks the result before anything is written. `holder` names this process uniquely.
+/// Plans under the lock, and checks the result before anything is written.
 ///
 /// # Errors
 ///
@@ -141,15 +157,13 @@ pub async fn apply(
     store: &dyn ConfigWriter,
     clock: &dyn Clock,
     wanted: &[Entry],
-    prune: bool,
-    holder: &str,
-    options: CheckOptions,
+    options: ApplyOptions<'_>,
 ) -> Result<Applied, ApplyError> {
-    take_lock(store, clock, holder).await?;
-    let result = apply_locked(store, clock, wanted, prune, holder, options).await;
-    let refused = matches!(result, Err(ApplyError::Refused(_)));
-    if result.is_ok() || refused {
-        store.release_lock(holder).await?;
+    take_lock(store, clock, options.holder).await?;
+    let result = apply_locked(store, clock, wanted, options).await;
+    let unwritten = matches!(result, Err(ApplyError::Refused(_) | ApplyError::Changed));
+    if result.is_ok() || unwritten {
+        store.release_lock(options.holder).await?;
     }
     result
 }
@@ -169,7 +183,8 @@ pub async fn rollback(
     let heads = store.heads().await?;
     let head = heads.iter().find(|head| head.version == version).ok_or(ApplyError::UnknownVersion(version))?;
     let document = read_document(store, head).await?;
-    apply(store, clock, &document.into_entries(), true, holder, options).await
+    let options = ApplyOptions { prune: true, confirmed: None, holder, check: options };
+    apply(store, clock, &document.into_entries(), options).await
 }
 
 /// Reads the document of a version.
@@ -187,13 +202,15 @@ async fn apply_locked(
     store: &dyn ConfigWriter,
     clock: &dyn Clock,
     wanted: &[Entry],
-    prune: bool,
-    holder: &str,
-    options: CheckOptions,
+    options: ApplyOptions<'_>,
 ) -> Result<Applied, ApplyError> {
+    let ApplyOptions { holder, check, .. } = options;
     let stored = store.entries().await?;
-    let plan = plan(&stored, wanted, prune);
-    refuse_mistakes(&stored, wanted, &plan, options)?;
+    let plan = plan(&stored, wanted, options.prune);
+    if options.confirmed.is_some_and(|confirmed| *confirmed != plan) {
+        return Err(ApplyError::Changed);
+    }
+    refuse_mistakes(&stored, wanted, &plan, check)?;
     for changes in plan.changes.chunks(WRITES_PER_LOCK) {
         take_lock(store, clock, holder).await?;
         let (deletes, puts): (Vec<_>, Vec<_>) =
@@ -203,7 +220,7 @@ async fn apply_locked(
             writes.try_collect::<Vec<()>>().await?;
         }
     }
-    let outcome = publish(store, clock, PublishOptions { check: options, lock_holder: Some(holder) }).await?;
+    let outcome = publish(store, clock, PublishOptions { check, lock_holder: Some(holder) }).await?;
     Ok(Applied { plan, outcome })
 }
 
