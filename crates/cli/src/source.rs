@@ -182,6 +182,7 @@ routes:
             (5, 22, "invalid_value"),
             (5, 69, "wrong_type"),
             (6, 5, "missing_field"),
+            (6, 14, "invalid_value"),
             (10, 25, "unknown_reference"),
             (10, 28, "unknown_field"),
             (11, 5, "missing_field"),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use self::remainder::Remainder;
+use self::{remainder::Remainder, schema::Mistakes};
 
 use crate::{
     diagnostic::{Diagnostic, Place, Report, Severity, codes, nearest},
@@ -56,12 +56,12 @@ pub fn check(entries: &[Entry], options: CheckOptions, mut report: Report) -> Ch
         if !seen.insert((entry.kind, entry.id.as_str())) && entry.kind == Kind::Settings {
             place.error(codes::DUPLICATE, "there are two settings entries");
         }
-        let mistaken = schema::check_entry(entry, &mut place);
-        if mistaken.is_empty() {
+        let mistakes = schema::check_entry(entry, &mut place);
+        if mistakes.is_empty() {
             if let Err(error) = deserialise(entry, &mut document) {
                 report.entry(entry.kind.as_str(), &entry.id).error(codes::INVALID_VALUE, error);
             }
-        } else if let Some(remainder) = deserialise_remainder(entry, mistaken, &mut document) {
+        } else if let Some(remainder) = deserialise_remainder(entry, mistakes, &mut document) {
             remainders.insert((entry.kind, entry.id.clone()), remainder);
         }
     }
@@ -93,18 +93,18 @@ fn deserialise(entry: &Entry, document: &mut Document) -> Result<(), serde_json:
     Ok(())
 }
 
-/// Adds what is left of an entry without its `mistaken` parts, which are reported already; `None` where nothing
+/// Adds what is left of an entry without its mistaken parts, which are reported already; `None` where nothing
 /// that makes sense is left.
-fn deserialise_remainder(entry: &Entry, mistaken: BTreeSet<String>, document: &mut Document) -> Option<Remainder> {
-    let mut remainder = Remainder::of(entry, mistaken);
+fn deserialise_remainder(entry: &Entry, mistakes: Mistakes, document: &mut Document) -> Option<Remainder> {
+    let mut remainder = Remainder::of(entry, mistakes);
     loop {
         // What is left may lack a part that it cannot be without: then it goes, too.
         let mut unsaid = Report::default();
-        let mistaken = schema::check_entry(&remainder.entry, &mut unsaid.entry("", ""));
-        if mistaken.is_empty() {
+        let mistakes = schema::check_entry(&remainder.entry, &mut unsaid.entry("", ""));
+        if mistakes.is_empty() {
             break;
         }
-        remainder = remainder.narrowed(entry, &mistaken)?;
+        remainder = remainder.narrowed(entry, &mistakes)?;
     }
     deserialise(&remainder.entry, document).ok()?;
     Some(remainder)
@@ -232,7 +232,8 @@ pub fn known_kind(kind: &str, id: &str, report: &mut Report) -> Option<Kind> {
 
 /// Splits the value of a whole file into entries; reports what is no section, list or entry.
 ///
-/// Each entry comes with the JSON Pointer of its place in the file.
+/// Each entry comes with the JSON Pointer of its place in the file. One without an id, which is reported, has a
+/// made-up one, so that its other mistakes come to light, too.
 pub fn entries_of_file(file: &Value, report: &mut Report) -> Vec<(String, Entry)> {
     let mut entries = Vec::new();
     let sections = match file {
@@ -264,9 +265,13 @@ pub fn entries_of_file(file: &Value, report: &mut Report) -> Vec<(String, Entry)
                 entries.push((format!("/{name}"), entry));
             }
             Value::Array(items) if kind != Kind::Settings => {
+                let ids: BTreeSet<&str> =
+                    items.iter().filter_map(|item| item.get("id").and_then(Value::as_str)).collect();
                 for (index, item) in items.iter().enumerate() {
                     let pointer = format!("/{name}/{index}");
-                    entries.extend(entry_of_item(kind, item, &pointer, report).map(|entry| (pointer, entry)));
+                    let unnamed = || unnamed(index, &ids);
+                    let entry = entry_of_item(kind, item, &pointer, unnamed, report);
+                    entries.extend(entry.map(|entry| (pointer, entry)));
                 }
             }
             _ => {
@@ -283,7 +288,22 @@ pub fn entries_of_file(file: &Value, report: &mut Report) -> Vec<(String, Entry)
     entries
 }
 
-fn entry_of_item(kind: Kind, item: &Value, pointer: &str, report: &mut Report) -> Option<Entry> {
+/// An id for an item without one, which no other item of its section has.
+fn unnamed(index: usize, ids: &BTreeSet<&str>) -> String {
+    let mut id = format!("unnamed-{index}");
+    while ids.contains(&*id) {
+        id.push('-');
+    }
+    id
+}
+
+fn entry_of_item(
+    kind: Kind,
+    item: &Value,
+    pointer: &str,
+    unnamed: impl FnOnce() -> String,
+    report: &mut Report,
+) -> Option<Entry> {
     let mut place = report.entry("document", "");
     let Value::Object(fields) = item else {
         place.error_at_pointer(pointer, codes::WRONG_TYPE, format!("a {} is a mapping", kind.as_str()), None);
@@ -297,7 +317,7 @@ fn entry_of_item(kind: Kind, item: &Value, pointer: &str, report: &mut Report) -
             place.error_at_pointer(pointer, codes::MISSING_FIELD, format!("the {} has no `id`", kind.as_str()), None);
         }
     }
-    None
+    Some(Entry { kind, id: unnamed(), fields })
 }
 
 /// Whether there is an error among diagnostics.

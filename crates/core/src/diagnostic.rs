@@ -1,6 +1,6 @@
 //! Mistakes in documents, all of them at once.
 
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -167,18 +167,6 @@ impl Place<'_> {
     pub fn item(&mut self, member: impl fmt::Display, item: impl fmt::Display) -> Place<'_> {
         let pointer = self.at(member).at(item).pointer;
         Place { report: self.report, kind: self.kind.clone(), id: self.id.clone(), pointer }
-    }
-
-    /// How many findings the whole report has so far.
-    #[must_use]
-    pub fn report_len(&self) -> usize {
-        self.report.len()
-    }
-
-    /// The JSON Pointers of the findings after the first `before`.
-    #[must_use]
-    pub fn pointers_since(&self, before: usize) -> BTreeSet<String> {
-        self.report.diagnostics.iter().skip(before).map(|found| found.pointer.clone()).collect()
     }
 
     /// Reports an error here.

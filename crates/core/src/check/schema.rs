@@ -1,6 +1,6 @@
 //! Entries against the JSON Schema of their kind.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{collections::BTreeSet, fmt::Display, sync::OnceLock};
 
 use jsonschema::{
     ValidationError, Validator,
@@ -40,43 +40,84 @@ fn validator(kind: Kind) -> Option<&'static Validator> {
     VALIDATORS[kind as usize].get_or_init(compile).as_ref()
 }
 
-/// Reports everything in an entry that does not fit the schema; yields the JSON Pointers of what does not.
-pub(super) fn check_entry(entry: &Entry, place: &mut Place<'_>) -> BTreeSet<String> {
-    let before = place.report_len();
+/// JSON Pointers of what does not fit the schema.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mistakes {
+    /// Values that are none.
+    pub(super) wrong: BTreeSet<String>,
+    /// Members that are needed and not there.
+    pub(super) missing: BTreeSet<String>,
+}
+
+impl Mistakes {
+    /// Whether everything fits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.wrong.is_empty() && self.missing.is_empty()
+    }
+
+    /// Every pointer.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &String> {
+        self.wrong.iter().chain(&self.missing)
+    }
+}
+
+/// Reports everything in an entry that does not fit the schema, and yields where it lies.
+pub(super) fn check_entry(entry: &Entry, place: &mut Place<'_>) -> Mistakes {
+    let mut findings = Findings { place, mistakes: Mistakes::default() };
     let value = super::with_id(entry);
     let Some(validator) = validator(entry.kind) else {
-        place.error(codes::MALFORMED, "the schema of this kind cannot be compiled");
-        return BTreeSet::from([String::new()]);
+        findings.error("", codes::MALFORMED, "the schema of this kind cannot be compiled", None);
+        return findings.mistakes;
     };
-    report_nulls(&value, "", place);
+    report_nulls(&value, "", &mut findings);
     for error in validator.iter_errors(&value).filter(|error| !error.instance().is_null()) {
-        report(&error, place);
+        report(&error, &mut findings);
     }
-    place.pointers_since(before)
+    findings.mistakes
+}
+
+/// What is found in an entry: for its reader, and for the checks that follow.
+struct Findings<'a, 'b> {
+    place: &'a mut Place<'b>,
+    mistakes: Mistakes,
+}
+
+impl Findings<'_, '_> {
+    /// A value that is none.
+    fn error(&mut self, pointer: &str, code: &str, message: impl Display, hint: Option<String>) {
+        self.place.error_at_pointer(pointer, code, message, hint);
+        self.mistakes.wrong.insert(pointer.to_owned());
+    }
+
+    /// A member that the mapping at `pointer` needs; it is reported there, since it has no place of its own.
+    fn missing(&mut self, pointer: &str, name: &str, hint: Option<String>) {
+        self.place.error_at_pointer(pointer, codes::MISSING_FIELD, format!("`{name}` is missing"), hint);
+        self.mistakes.missing.insert(format!("{pointer}/{name}"));
+    }
 }
 
 /// Reports every null: an empty `hosts:` must not mean any host.
-fn report_nulls(value: &Value, pointer: &str, place: &mut Place<'_>) {
+fn report_nulls(value: &Value, pointer: &str, findings: &mut Findings<'_, '_>) {
     match value {
         Value::Null => {
             let hint = Some("leave the field out".to_owned());
-            place.error_at_pointer(pointer, codes::WRONG_TYPE, "null is no value", hint);
+            findings.error(pointer, codes::WRONG_TYPE, "null is no value", hint);
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                report_nulls(item, &format!("{pointer}/{index}"), place);
+                report_nulls(item, &format!("{pointer}/{index}"), findings);
             }
         }
         Value::Object(members) => {
             for (name, member) in members {
-                report_nulls(member, &format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")), place);
+                report_nulls(member, &format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")), findings);
             }
         }
         Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-fn report(error: &ValidationError<'_>, place: &mut Place<'_>) {
+fn report(error: &ValidationError<'_>, findings: &mut Findings<'_, '_>) {
     let pointer = error.instance_path().as_str();
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -84,23 +125,23 @@ fn report(error: &ValidationError<'_>, place: &mut Place<'_>) {
                 let at = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
                 let near = nearest(name, field_names().iter().map(String::as_str));
                 let hint = near.filter(|near| *near != name).map(|near| format!("did you mean `{near}`?"));
-                place.error_at_pointer(&at, codes::UNKNOWN_FIELD, format!("there is no field `{name}` here"), hint);
+                findings.error(&at, codes::UNKNOWN_FIELD, format!("there is no field `{name}` here"), hint);
             }
         }
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
             let hint = (name == "authenticate")
                 .then(|| "write `authenticate: anonymous` for a route that anybody may call".to_owned());
-            place.error_at_pointer(pointer, codes::MISSING_FIELD, format!("`{name}` is missing"), hint);
+            findings.missing(pointer, name, hint);
         }
         ValidationErrorKind::Type { kind } => {
             let message = format!("expected {}, found {}", expected_type(kind), type_name(error.instance()));
-            place.error_at_pointer(pointer, codes::WRONG_TYPE, message, None);
+            findings.error(pointer, codes::WRONG_TYPE, message, None);
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            report_choice(error, context, place);
+            report_choice(error, context, findings);
         }
-        _ => place.error_at_pointer(pointer, codes::INVALID_VALUE, error.masked_with("the value"), None),
+        _ => findings.error(pointer, codes::INVALID_VALUE, error.masked_with("the value"), None),
     }
 }
 
@@ -128,13 +169,17 @@ fn collect_field_names(schema: &Value, names: &mut BTreeSet<String>) {
 }
 
 /// Says of a choice what is wrong with the branch that was meant, or that there is no such branch.
-fn report_choice(error: &ValidationError<'_>, context: &[Vec<ValidationError<'static>>], place: &mut Place<'_>) {
+fn report_choice(
+    error: &ValidationError<'_>,
+    context: &[Vec<ValidationError<'static>>],
+    findings: &mut Findings<'_, '_>,
+) {
     let pointer = error.instance_path().as_str();
     // An optional field: the one branch that is not `null` is meant.
     let mut present = context.iter().filter(|branch| !branch.iter().any(expects_null));
     if let (Some(branch), None) = (present.next(), present.next()) {
         for error in branch {
-            report(error, place);
+            report(error, findings);
         }
         return;
     }
@@ -147,7 +192,7 @@ fn report_choice(error: &ValidationError<'_>, context: &[Vec<ValidationError<'st
     let meant = within.or_else(|| context.iter().find(is_meant));
     if let Some(branch) = meant {
         for error in branch {
-            report(error, place);
+            report(error, findings);
         }
         return;
     }
@@ -155,7 +200,7 @@ fn report_choice(error: &ValidationError<'_>, context: &[Vec<ValidationError<'st
     if names.is_empty() {
         let expected = expected_types(context);
         let message = format!("expected {}, found {}", expected.join(" or "), type_name(error.instance()));
-        place.error_at_pointer(pointer, codes::WRONG_TYPE, message, None);
+        findings.error(pointer, codes::WRONG_TYPE, message, None);
         return;
     }
     let presented = match error.instance().as_ref() {
@@ -172,7 +217,7 @@ fn report_choice(error: &ValidationError<'_>, context: &[Vec<ValidationError<'st
         }
         None => (format!("expected exactly one of {listed}, found {}", type_name(error.instance())), None),
     };
-    place.error_at_pointer(pointer, codes::INVALID_VALUE, message, hint);
+    findings.error(pointer, codes::INVALID_VALUE, message, hint);
 }
 
 /// Whether an error says no more than that another branch is meant.

@@ -62,7 +62,12 @@ fn each_mistake_has_its_place_and_code() {
         (json!({"route": []}), "document//route", "unknown_field"),
         (json!({"routes": {}}), "document//routes", "wrong_type"),
         (json!({"routes": [7]}), "document//routes/0", "wrong_type"),
-        (json!({"routes": [{}]}), "document//routes/0", "missing_field"),
+        (json!({"routes": [{"authenticate": "anonymous", "respond": {}}]}), "document//routes/0", "missing_field"),
+        (
+            json!({"routes": [{"id": 7, "authenticate": "anonymous", "respond": {}}]}),
+            "document//routes/0/id",
+            "wrong_type",
+        ),
         (json!([]), "document/", "wrong_type"),
         (json!({"settings": {"refresh_seconds": "10"}}), "settings/gateway/refresh_seconds", "wrong_type"),
         (json!({"settings": {"refresh_seconds": 0}}), "settings/gateway/refresh_seconds", "invalid_value"),
@@ -235,6 +240,79 @@ fn a_mistake_in_a_field_hides_none_beside_it_or_below() {
             "route/two/respond/status",
         ]
     );
+}
+
+#[test]
+fn a_missing_member_hides_no_mistake_beside_it() {
+    let route = |id: &str, fields: Value| {
+        let mut route = json!({"id": id, "authenticate": "anonymous", "respond": {}});
+        for (name, value) in fields.as_object().expect("fields") {
+            route[name] = value.clone();
+        }
+        route
+    };
+    let mut routes = vec![
+        route("caller", json!({"authenticate": {"any_of": [{"jwt": {"from": {"header": "a b"}}}]}})),
+        route("cors", json!({"cors": {"allow_methods": ["a b"]}})),
+        route("match", json!({"match": [{"headers": [{"regex": "("}, {"regex": "["}], "query": [{"regex": "("}]}]})),
+        json!({"id": "to", "authenticate": "anonymous",
+               "forward": {"backends": [{"request_headers": {"set": {"a b": "x"}}}], "host": {"name": "/"}}}),
+    ];
+    routes.push(json!({"authenticate": "anonymous", "respond": {"status": 700}}));
+    routes.push(route("unnamed-4", json!({})));
+    let client = json!({"client": {"id": ""}, "cache_seconds": 60});
+    let file = json!({
+        "settings": {"edge": {"client_address_header": "a b"}},
+        "issuers": [{"id": "asked", "issuer": "asked", "leeway_seconds": 301, "introspection": client}],
+        "plans": [{"id": "free", "limits": [{"per": "day", "burst": 1, "methods": ["a b"]}]}],
+        "routes": routes,
+    });
+    let mut places: Vec<_> = findings(&file).into_iter().map(|(place, _)| place).collect();
+    places.sort();
+    assert_eq!(
+        places,
+        [
+            "document//routes/4",
+            "issuer/asked/introspection",
+            "issuer/asked/introspection/client",
+            "issuer/asked/introspection/client/id",
+            "issuer/asked/leeway_seconds",
+            "plan/free/limits/0",
+            "plan/free/limits/0",
+            "plan/free/limits/0/burst",
+            "plan/free/limits/0/methods/0",
+            "route/caller/authenticate/any_of/0/jwt",
+            "route/caller/authenticate/any_of/0/jwt/from/header",
+            "route/cors/cors",
+            "route/cors/cors/allow_methods/0",
+            "route/match/match/0/headers/0",
+            "route/match/match/0/headers/0/regex",
+            "route/match/match/0/headers/1",
+            "route/match/match/0/headers/1/regex",
+            "route/match/match/0/query/0",
+            "route/match/match/0/query/0/regex",
+            "route/to/forward/backends/0",
+            "route/to/forward/backends/0/request_headers/set/a b",
+            "route/to/forward/host/name",
+            "route/unnamed-4-/respond/status",
+            "settings/gateway/edge",
+            "settings/gateway/edge/client_address_header",
+        ]
+    );
+}
+
+#[test]
+fn a_caller_that_nobody_knows_yet_is_not_taken_for_an_anonymous_one() {
+    for (authenticate, place) in [
+        (None, "route/r"),
+        (Some(json!("apikey")), "route/r/authenticate"),
+        (Some(json!({"any_of": 7})), "route/r/authenticate/any_of"),
+    ] {
+        let mut route = json!({"id": "r", "respond": {}, "authorize": {"scopes": {"all": ["a"]}}});
+        route.as_object_mut().expect("a route").extend(authenticate.map(|value| ("authenticate".to_owned(), value)));
+        let places: Vec<_> = findings(&json!({"routes": [route]})).into_iter().map(|(place, _)| place).collect();
+        assert_eq!(places, [place]);
+    }
 }
 
 #[test]
