@@ -4,10 +4,10 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -39,6 +39,7 @@ pub enum Fate {
 pub struct DynamoDbProxy {
     address: SocketAddr,
     calls: Arc<AtomicU64>,
+    late: Arc<Mutex<Option<Instant>>>,
     _listener: AbortOnDrop,
 }
 
@@ -65,13 +66,14 @@ impl DynamoDbProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let calls = Arc::new(AtomicU64::new(0));
-        let (fate, counted) = (Arc::new(fate), Arc::clone(&calls));
+        let late = Arc::default();
+        let (fate, counted, ended) = (Arc::new(fate), Arc::clone(&calls), Arc::clone(&late));
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (fate, counted) = (Arc::clone(&fate), Arc::clone(&counted));
+                let (fate, counted, ended) = (Arc::clone(&fate), Arc::clone(&counted), Arc::clone(&ended));
                 let service = service_fn(move |request| {
-                    let (fate, counted) = (Arc::clone(&fate), Arc::clone(&counted));
-                    async move { answer(upstream, operation, &*fate, &counted, request).await }
+                    let (fate, counted, ended) = (Arc::clone(&fate), Arc::clone(&counted), Arc::clone(&ended));
+                    async move { answer(upstream, operation, &*fate, &counted, &ended, request).await }
                 });
                 // A client that ends its connection, or whose answer is lost, is no failure of the proxy's.
                 tokio::spawn(async move {
@@ -79,7 +81,7 @@ impl DynamoDbProxy {
                 });
             }
         });
-        Ok(Self { address, calls, _listener: AbortOnDrop(serving) })
+        Ok(Self { address, calls, late, _listener: AbortOnDrop(serving) })
     }
 
     /// Where it listens.
@@ -93,6 +95,12 @@ impl DynamoDbProxy {
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
+
+    /// When the last delayed answer went out.
+    #[must_use]
+    pub fn late_at(&self) -> Option<Instant> {
+        *self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 async fn answer(
@@ -100,6 +108,7 @@ async fn answer(
     operation: &str,
     fate: &(dyn Fn(u64) -> Fate + Send + Sync),
     calls: &AtomicU64,
+    late: &Mutex<Option<Instant>>,
     request: Request<Incoming>,
 ) -> io::Result<Response<Full<Bytes>>> {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -119,7 +128,10 @@ async fn answer(
     let answer = send(upstream, Request::from_parts(parts, body)).await.map_err(io::Error::other)?;
     match fate {
         Fate::AnswerLost => return Err(io::Error::other("the answer is lost")),
-        Fate::Delayed(delay) => tokio::time::sleep(delay).await,
+        Fate::Delayed(delay) => {
+            tokio::time::sleep(delay).await;
+            *late.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokio::time::Instant::now().into_std());
+        }
         Fate::Passed | Fate::Throttled => {}
     }
     let mut response = Response::new(Full::from(answer.body));

@@ -1,5 +1,13 @@
-use faregate_testing::driver::Outcome;
-use faregate_tests::{Backend, Stack};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use faregate_testing::driver::{InvocationRecord, Outcome};
+use faregate_tests::{Backend, DynamoDbProxy, Fate, Stack, Stores};
 use serde_json::json;
 
 use super::support::{get, open_to};
@@ -19,20 +27,53 @@ async fn sigterm_ends_the_environment_in_good_order_with_or_without_extensions()
     }
 }
 
+/// The first invocation beside which a poll was due that takes so long, and when that poll was answered.
+async fn beside_a_poll_of(delay: Duration) -> (InvocationRecord, Option<Instant>) {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let stores = Stores::start().await.expect("stores");
+    stores.apply(&open_to(&backend)).await.expect("applied");
+    let slow = Arc::new(AtomicBool::new(false));
+    let is_slow = Arc::clone(&slow);
+    let fate = move |_| if is_slow.load(Ordering::Relaxed) { Fate::Delayed(delay) } else { Fate::Passed };
+    let proxy = DynamoDbProxy::start(stores.dynamodb().address(), "GetItem", fate).await.expect("a proxy");
+    let driver = stores.gateway().expect("a driver").env("AWS_ENDPOINT_URL_DYNAMODB", proxy.url());
+    let driver = driver.start().await.expect("an environment");
+    let mut requests = 0;
+    let mut call = async || {
+        let answer = faregate_tests::send(driver.address(), get("/")).await.expect("an answer");
+        assert_eq!(answer.status.as_u16(), 200);
+        driver.wait_until_idle().await.expect("idle");
+        requests += 1;
+        assert!(requests < 10_000, "no poll was due");
+    };
+    call().await;
+    slow.store(true, Ordering::Relaxed);
+    let before = proxy.calls();
+    while proxy.calls() == before {
+        call().await;
+    }
+    let invocation = driver.invocations().last().cloned().expect("an invocation");
+    // What became of the poll is no matter to the next one.
+    call().await;
+    assert_eq!(invocation.outcome, Some(Outcome::Answered));
+    (invocation, proxy.late_at())
+}
+
 #[tokio::test]
 async fn side_work_ends_before_the_next_invocation_is_asked_for() {
-    let backend = Backend::echo("b").await.expect("a backend");
-    let stack = Stack::start(&open_to(&backend)).await.expect("a stack");
-    for _ in 0..5 {
-        assert_eq!(stack.send(get("/")).await.expect("an answer").status.as_u16(), 200);
-    }
-    stack.driver().wait_until_idle().await.expect("idle");
-    let invocations = stack.driver().invocations();
-    assert_eq!(invocations.len(), 5);
-    for invocation in invocations {
-        assert_eq!(invocation.outcome, Some(Outcome::Answered));
-        assert!(invocation.next_asked.expect("asked again") >= invocation.answer_ended.expect("answered"));
-    }
+    let (invocation, polled) = beside_a_poll_of(Duration::from_millis(400)).await;
+    let asked = invocation.next_asked.expect("asked again");
+    assert!(polled.is_some_and(|polled| polled <= asked), "{polled:?} {asked:?}");
+}
+
+#[tokio::test]
+async fn side_work_that_does_not_end_is_given_up() {
+    let (invocation, polled) = beside_a_poll_of(Duration::from_secs(3600)).await;
+    let (answered, asked) = (invocation.answer_ended.expect("answered"), invocation.next_asked.expect("asked again"));
+    // The SDK alone would give up after 2.5 s.
+    let held = asked.duration_since(answered);
+    assert!((Duration::from_millis(500)..Duration::from_secs(2)).contains(&held), "{held:?}");
+    assert_eq!(polled, None);
 }
 
 #[tokio::test]
@@ -66,7 +107,7 @@ async fn an_invocation_whose_time_ends_is_answered_before_it_does() {
         "backends": [{"id": "b", "targets": [{"url": format!("http://{}", silent.local_addr().expect("an address"))}]}],
         "routes": [{"id": "r", "authenticate": "anonymous", "forward": {"backend": "b"}}],
     });
-    let second = std::time::Duration::from_secs(1);
+    let second = Duration::from_secs(1);
     let stack = Stack::start_with(&document, |driver| driver.timeout(second)).await.expect("a stack");
     let answer = stack.send(get("/")).await.expect("an answer");
     assert_eq!(answer.status.as_u16(), 504);
