@@ -11,7 +11,7 @@ use faregate_core::{
     document::{Entry, Kind, RawDocument, SETTINGS_ID},
 };
 use faregate_engine::{ports::StoredEntry, publish::check_stored};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     changes::has_inline_secret,
@@ -45,7 +45,11 @@ impl Export {
             Some(name) => {
                 let text = if output.is_json() { format!("{document:#}\n") } else { yaml::emit(&document) };
                 write(name, &text, self.force)?;
-                output.note(format!("{name}: {}", findings::entries(count)));
+                if output.is_json() {
+                    output.object(&json!({ "file": name, "entries": count }))?;
+                } else {
+                    output.note(format!("{name}: {}", findings::entries(count)));
+                }
             }
         }
         Ok(Exit::Done)

@@ -1,6 +1,6 @@
 //! Commands on the Config table.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Stack, example};
 
@@ -42,6 +42,14 @@ async fn what_is_applied_serves_and_comes_back_as_it_was() {
     stack.run(&["export", exported, "--force"]).exits(0);
     assert_eq!(stack.run(&["export"]).exits(0).stdout, std::fs::read_to_string(exported).expect("the file"));
     stack.run(&["diff", exported, "--prune"]).exits(0);
+    let as_json = stack.path("exported.json");
+    let as_json = as_json.to_str().expect("a path");
+    let said = stack.run(&["export", as_json, "--json"]).exits(0).json();
+    let document: Value = serde_json::from_slice(&std::fs::read(as_json).expect("the file")).expect("JSON");
+    assert_eq!(document, stack.run(&["export", "--json"]).exits(0).json());
+    let lists = document.as_object().expect("sections").values().filter_map(Value::as_array);
+    let settings = usize::from(document.get("settings").is_some());
+    assert_eq!(said, json!({"file": as_json, "entries": lists.map(Vec::len).sum::<usize>() + settings}));
     let again = stack.run(&["apply", exported, "--json"]).exits(0).json();
     assert_eq!((&again["version"], &again["published"]), (&json!(1), &json!(false)));
 }
