@@ -7,8 +7,12 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use super::{Match, MatchRequest};
-use crate::{diagnostic::Report, document::Document, snapshot::Snapshot};
+use super::{Candidate, Conditions, HostPattern, Match, MatchRequest, Matcher, PathPattern, tree::VISITED};
+use crate::{
+    diagnostic::Report,
+    document::{Document, PathMatch},
+    snapshot::Snapshot,
+};
 
 fn snapshot(routes: Value) -> Snapshot {
     let document: Document = serde_json::from_value(json!({ "routes": routes })).expect("a document");
@@ -151,6 +155,112 @@ fn a_disabled_route_matches_nothing() {
         snapshot(json!([route("off", json!({"enabled": false})), route("on", json!({"match": [{"path": "/on"}]}))]));
     assert_eq!(get(&snapshot, "h", "/off"), "404");
     assert_eq!(get(&snapshot, "h", "/on"), "on");
+}
+
+#[test]
+fn an_empty_entry_matches_any_request_and_no_entry_is_a_mistake() {
+    let snapshot =
+        snapshot(json!([route("all", json!({"match": [{}]})), route("b", json!({"match": [{"path": "/b"}]}))]));
+    for (target, winner) in [("/", "all"), ("/a?q=1", "all"), ("/b", "b")] {
+        assert_eq!(get(&snapshot, "h", target), winner, "{target}");
+    }
+    assert_eq!(find(&snapshot, &Method::DELETE, "other", "/a", &HeaderMap::new()), "all");
+}
+
+#[test]
+fn the_entrys_place_decides_when_all_else_is_equal() {
+    for (entries, winner) in [
+        (json!([{"path": "/a/{x}"}, {"path": "/a/{y}"}]), 0),
+        (json!([{"path": "/b/{x}"}, {"path": "/a/{x}"}, {"path": "/a/{y}"}]), 1),
+        // What is more specific comes before what stands first.
+        (json!([{"path": "/a/{x}"}, {"path": "/a/7"}]), 1),
+        (json!([{"path": "/a/{x}"}, {"path": "/a/{y}", "methods": ["GET"]}]), 1),
+    ] {
+        let snapshot = snapshot(json!([route("r", json!({"match": entries}))]));
+        let request =
+            MatchRequest { host: "h", path: "/a/7", query: None, method: &Method::GET, headers: &HeaderMap::new() };
+        let Match::Found(entry) = snapshot.find(&request) else { panic!("{entries}") };
+        assert_eq!(entry.index, winner, "{entries}");
+    }
+}
+
+#[test]
+fn a_preflight_is_matched_whatever_the_headers() {
+    let entry = |more: Value| {
+        let mut entry = json!({"path": "/a", "methods": ["PUT"]});
+        entry.as_object_mut().expect("an entry").extend(more.as_object().cloned().expect("fields"));
+        json!({"match": [entry]})
+    };
+    let snapshot = snapshot(json!([
+        route("plain", entry(json!({}))),
+        route("versioned", entry(json!({"headers": [{"name": "x-version", "exact": "2"}]}))),
+        route(
+            "debug",
+            entry(
+                json!({"headers": [{"name": "x-version", "exact": "2"}], "query": [{"name": "debug", "present": true}]})
+            )
+        ),
+    ]));
+    for (query, ordinary, preflight) in
+        [(None, "plain", "versioned"), (Some("debug"), "plain", "debug"), (Some("x"), "plain", "versioned")]
+    {
+        let headers = HeaderMap::new();
+        let request = MatchRequest { host: "h", path: "/a", query, method: &Method::PUT, headers: &headers };
+        let id = |found: Match<'_>| match found {
+            Match::Found(entry) => snapshot.route(entry).id.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(id(snapshot.find(&request)), ordinary);
+        assert_eq!(id(snapshot.matcher().find_for_preflight(&request)), preflight, "{query:?}");
+    }
+}
+
+/// Routes of every kind of path under every kind of host.
+fn many(count: usize) -> Matcher {
+    let mut report = Report::default();
+    let mut candidate = |route: usize| {
+        let path = match route % 3 {
+            0 => PathMatch::Exact(format!("/r{route}/x")),
+            1 => PathMatch::Prefix(format!("/r{route}")),
+            _ => PathMatch::Template(format!("/r{route}/{{id}}")),
+        };
+        let host = match route / 3 % 3 {
+            0 => HostPattern::Any,
+            1 => HostPattern::parse("api.example.com").expect("a host"),
+            _ => HostPattern::parse("*.example.com").expect("a host"),
+        };
+        let pattern = PathPattern::compile(Some(&path), &mut report.entry("route", "r")).expect("a pattern");
+        let id = format!("r{route}").into();
+        Candidate { route, id, priority: 0, hosts: vec![host], entries: vec![(pattern, Conditions::default())] }
+    };
+    Matcher::build((0..count).map(&mut candidate).collect())
+}
+
+#[test]
+fn a_request_asks_no_more_of_a_hundred_thousand_routes_than_of_ten() {
+    /// Nodes that a request came by, and entries that it was held against.
+    fn asked(matcher: &Matcher, path: &str) -> (usize, usize) {
+        let request = MatchRequest {
+            host: "api.example.com",
+            path,
+            query: None,
+            method: &Method::GET,
+            headers: &HeaderMap::new(),
+        };
+        let before = VISITED.get();
+        let candidates = matcher.ranks(&request).len();
+        (VISITED.get() - before, candidates)
+    }
+    let (few, all) = (many(10), many(100_000));
+    for (path, candidates) in
+        [("/r0/x", 1), ("/r1/x", 1), ("/r2/x", 1), ("/r4/x/y", 1), ("/r8/x", 1), ("/none/x", 0), ("/", 0)]
+    {
+        assert_eq!(asked(&few, path), asked(&all, path), "{path}");
+        assert_eq!(asked(&all, path).1, candidates, "{path}");
+        // Three trees, and of each no more nodes than the path has segments, and the root.
+        assert!(asked(&all, path).0 <= 3 * (path.matches('/').count() + 1), "{path}");
+    }
+    assert_eq!(asked(&all, "/r99997/x"), asked(&all, "/r1/x"));
 }
 
 fn pattern() -> impl Strategy<Value = Value> {

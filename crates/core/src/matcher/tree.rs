@@ -25,6 +25,12 @@ struct Node {
     prefixes: Vec<u32>,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many nodes requests of this thread have come by.
+    pub(super) static VISITED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 impl Default for Tree {
     fn default() -> Self {
         Self { nodes: vec![Node::default()], exact: HashMap::new(), regexes: Vec::new() }
@@ -91,6 +97,8 @@ impl Tree {
 
     /// Goes on at `node` with what is left of the path; `None` when its last segment is taken.
     fn walk(&self, node: usize, rest: Option<&str>, ranks: &mut Vec<u32>) {
+        #[cfg(test)]
+        VISITED.set(VISITED.get() + 1);
         let node = &self.nodes[node];
         ranks.extend(&node.prefixes);
         let Some(rest) = rest else {
