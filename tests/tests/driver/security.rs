@@ -113,6 +113,37 @@ async fn backends_cannot_switch_protocols_or_send_the_gateway_elsewhere() {
     assert_eq!(seen[1].header("x-faregate-consumer").as_deref(), Some("caf%C3%A9%20%F0%9F%98%80"));
 }
 
+/// 15: no computed path of a redirect begins with `//`, which a browser takes for another host.
+#[tokio::test]
+async fn a_redirect_never_leads_to_another_host() {
+    let redirect = |id: &str, path: Value, redirect: Value| json!({"id": id, "match": [{"path": path}], "authenticate": "anonymous", "redirect": {"path": redirect}});
+    let document = json!({"routes": [
+        redirect("strip", json!({"prefix": "/strip"}), json!("strip_prefix")),
+        redirect("slash", json!({"prefix": "/slash"}), json!({"replace_prefix": "/"})),
+        redirect("rest", json!("/rest/{rest+}"), json!({"replace": "/{rest}"})),
+        redirect("regex", json!({"regex": "/regex(?P<rest>.*)"}), json!({"replace": "/{rest}"})),
+    ]});
+    let stack = Stack::start(&document).await.expect("a stack");
+    for route in ["strip", "slash", "rest", "regex"] {
+        for (rest, path) in [
+            ("/evil.example", "/evil.example"),
+            ("//evil.example", "/evil.example"),
+            ("///evil.example/%2e%2e//x", "/x"),
+            ("/%2Fevil.example", "/%2Fevil.example"),
+            ("/%2f%2fevil.example", "/%2F%2Fevil.example"),
+            ("/.//evil.example", "/evil.example"),
+        ] {
+            let answer = stack.send(get(&format!("/{route}{rest}"))).await.expect("an answer");
+            let location = answer.header("location").unwrap_or_else(|| panic!("{route} {rest}: {}", answer.text()));
+            assert_eq!(
+                (answer.status.as_u16(), &*location),
+                (302, &*format!("https://api.example.com{path}")),
+                "{route}{rest}"
+            );
+        }
+    }
+}
+
 /// 23: a backend that falls silent in the middle of an answer ends it, by `idle_ms` or by `stream_ms`.
 #[tokio::test]
 async fn a_backend_that_falls_silent_ends_the_stream() {
