@@ -1,8 +1,9 @@
 // A certified OpenID provider for the tests, at 127.0.0.1 and a port of its own.
 //
 // It says in one JSON line on standard output where it listens, and answers each line of standard input with one:
-// `rotate` (another signing key alone), `hang` (no request is answered any more), `resume`, `stop` (nothing listens),
-// `start` (at the same port), `requests` (how many requests came for each path). It ends with its standard input.
+// `rotate` (another signing key alone), `overlap` (another signing key, and the one before it still in the set), `hang`
+// (no request is answered any more), `resume`, `stop` (nothing listens), `start` (at the same port), `requests` (how many
+// requests came for each path). It ends with its standard input.
 
 import { Console } from 'node:console';
 import { randomUUID } from 'node:crypto';
@@ -19,6 +20,7 @@ const answer = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const RESOURCE = 'urn:example:orders';
 
 let handle;
+let keys = [];
 let hanging = false;
 let server;
 let port = 0;
@@ -29,7 +31,9 @@ async function signingKey() {
   return { ...(await exportJWK(privateKey)), kid: randomUUID(), use: 'sig', alg: 'ES256' };
 }
 
-async function provider() {
+// With the keys that stay in the set behind the new one.
+async function provider(staying = []) {
+  keys = [await signingKey(), ...staying];
   const configuration = {
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     clients: [{
@@ -63,7 +67,7 @@ async function provider() {
       },
       revocation: { enabled: true },
     },
-    jwks: { keys: [await signingKey()] },
+    jwks: { keys },
     scopes: ['read', 'write'],
     ttl: { ClientCredentials: 3600 },
   };
@@ -92,6 +96,7 @@ function close() {
 
 const commands = {
   rotate: async () => { handle = await provider(); },
+  overlap: async () => { handle = await provider(keys.slice(0, 1)); },
   hang: async () => { hanging = true; },
   resume: async () => { hanging = false; },
   stop: close,

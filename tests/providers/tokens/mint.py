@@ -1,7 +1,7 @@
 """One token of each sort that a gateway must take or refuse, made by PyJWT: JSON on standard output.
 
 Issuers: `wide` takes every asymmetric algorithm of the keys below, `narrow` only ES256 of the same keys, `shared` has
-the secret below.
+the secret below, `long` the long one.
 """
 
 import base64
@@ -17,10 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 NOW = int(time.time())
 SECRET = secrets.token_hex(16)
+LONG = secrets.token_hex(32)
 OCT = secrets.token_bytes(32)
 RSA = rsa.generate_private_key(65537, 2048)
 RSA_1024 = rsa.generate_private_key(65537, 1024)
 EC = ec.generate_private_key(ec.SECP256R1())
+EC_384 = ec.generate_private_key(ec.SECP384R1())
 ED = ed25519.Ed25519PrivateKey.generate()
 FOREIGN = ec.generate_private_key(ec.SECP256R1())
 CLAIMS = {"iss": "https://wide.example", "aud": "orders", "sub": "alice", "exp": NOW + 3600, "iat": NOW, "nbf": NOW}
@@ -56,6 +58,7 @@ def by_hmac(key, header, claims):
 for algorithm in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]:
     add(f"good: {algorithm}", signed(CLAIMS, RSA, algorithm, "rsa"))
 add("good: ES256", signed(CLAIMS))
+add("good: ES384", signed(CLAIMS, EC_384, "ES384", "ec-384"))
 add("good: EdDSA", signed(CLAIMS, ED, "EdDSA", "ed"))
 add("good: a list of audiences", signed(with_claims(aud=["billing", "orders"])))
 add("good: no kid", jwt.encode(CLAIMS, EC, algorithm="ES256"))
@@ -64,6 +67,8 @@ narrow = with_claims(iss="https://narrow.example")
 add("good: narrow", signed(narrow), "narrow")
 shared = with_claims(iss="https://shared.example")
 add("good: HS256", signed(shared, SECRET, "HS256", "any"), "shared")
+for algorithm in ["HS384", "HS512"]:
+    add(f"good: {algorithm}", signed(with_claims(iss="https://long.example"), LONG, algorithm, "any"), "long")
 
 # The algorithm.
 add("alg none", jwt.encode(CLAIMS, None, algorithm="none"))
@@ -128,14 +133,23 @@ add("no signature", f"{signed(CLAIMS).rsplit('.', 1)[0]}.")
 add("blanks", signed(CLAIMS).replace(".", ". "))
 add("too long", signed(with_claims(filler="x" * 17_000)))
 
-add("expired", signed(with_claims(exp=NOW - 3600)))
+# Expired: the client is told so only where that is all that is wrong.
+over = with_claims(exp=NOW - 3600)
+add("expired", signed(over))
+add("expired, its signature another's", signed(over, FOREIGN))
+add("expired, its signature cut", signed(over)[:-4])
+add("expired, of another secret", signed(over | {"iss": shared["iss"]}, SECRET[::-1] + "x", "HS256", "any"), "shared")
+add("expired, for another audience", signed(over | {"aud": "billing"}))
+add("expired, without an audience", signed({name: value for name, value in over.items() if name != "aud"}))
+add("expired, without a consumer", signed(over | {"sub": None}))
 
 with_kid = lambda jwk, kid: json.loads(jwk) | {"kid": kid}
 jwks = [
     with_kid(jwt.algorithms.RSAAlgorithm.to_jwk(RSA.public_key()), "rsa"),
     with_kid(jwt.algorithms.ECAlgorithm.to_jwk(EC.public_key()), "ec"),
+    with_kid(jwt.algorithms.ECAlgorithm.to_jwk(EC_384.public_key()), "ec-384"),
     with_kid(jwt.algorithms.OKPAlgorithm.to_jwk(ED.public_key()), "ed"),
     with_kid(jwt.algorithms.RSAAlgorithm.to_jwk(RSA_1024.public_key()), "rsa-1024"),
     {"kty": "oct", "kid": "oct", "alg": "HS256", "k": encode(OCT)},
 ]
-print(json.dumps({"jwks": {"keys": jwks}, "secret": SECRET, "tokens": tokens}))
+print(json.dumps({"jwks": {"keys": jwks}, "secret": SECRET, "long_secret": LONG, "tokens": tokens}))

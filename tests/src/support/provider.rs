@@ -70,7 +70,7 @@ impl OpenIdProvider {
         Ok(Self { issuer, resource, commands, answers, _process: process })
     }
 
-    /// Has it do something: `rotate`, `hang`, `resume`, `stop`, `start`.
+    /// Has it do something: `rotate`, `overlap`, `hang`, `resume`, `stop`, `start`.
     ///
     /// # Errors
     ///

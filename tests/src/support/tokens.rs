@@ -8,10 +8,12 @@ use serde_json::Value;
 /// Keys and the tokens that were made with them.
 #[derive(Debug, Deserialize)]
 pub struct Minted {
-    /// Public keys: RSA 2048, P-256, Ed25519, and two that must not count: RSA 1024 and a symmetric one.
+    /// Public keys: RSA 2048, P-256, P-384, Ed25519, and two that must not count: RSA 1024 and a symmetric one.
     pub jwks: Value,
     /// A secret of 32 bytes.
     pub secret: String,
+    /// One of 64.
+    pub long_secret: String,
     /// Tokens by what is wrong with them; those of `good` have no fault.
     pub tokens: BTreeMap<String, Token>,
 }

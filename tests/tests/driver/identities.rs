@@ -79,6 +79,23 @@ async fn identity_headers_cross_no_route_in_any_spelling() {
         seen.headers.iter().filter(|(_, value)| ["forged", "twice", "again"].contains(&&**value)).collect();
     assert!(forged.is_empty(), "{forged:?}");
 
+    // Nor does one slip through beside a spelling that the client nominates away.
+    let spellings = ["x-user-id", "X_User_Id", "x.user~id", "x_user-id"];
+    for nominated in spellings {
+        let mut sent = request("GET", "/open").header("connection", format!("close, {nominated}, x-faregate-consumer"));
+        for spelling in spellings {
+            sent = sent.header(spelling, "forged").header(spelling, "twice");
+        }
+        sent =
+            sent.header("x-faregate-consumer", "forged").header("x.faregate.consumer", "again").header("x-kept", "1");
+        let answer = stack.send(sent.body(Bytes::new()).expect("a request")).await.expect("an answer");
+        let seen = answer.seen().expect("an echo");
+        assert_eq!(seen.header("x-kept").as_deref(), Some("1"));
+        let forged: Vec<_> =
+            seen.headers.iter().filter(|(_, value)| ["forged", "twice", "again"].contains(&&**value)).collect();
+        assert!(forged.is_empty(), "{nominated}: {forged:?}");
+    }
+
     // Nominated away by the client, and sent twice: the backend gets the gateway's own, once.
     let sent = request("GET", "/jwt").header("authorization", bearer("main", &key));
     let sent = sent.header("connection", "x-user-id, x-faregate-consumer, authorization").header("x-user-id", "forged");

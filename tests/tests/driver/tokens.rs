@@ -25,8 +25,9 @@ fn issuers(backend: &Backend, minted: &Minted) -> Value {
         issuer("wide", json!({"jwks": {"inline": minted.jwks}})),
         issuer("narrow", json!({"jwks": {"inline": minted.jwks}, "algorithms": ["ES256"]})),
         issuer("shared", json!({"secret": {"inline": minted.secret}})),
+        issuer("long", json!({"secret": {"inline": minted.long_secret}})),
     ]);
-    document["routes"] = json!([route("wide"), route("narrow"), route("shared")]);
+    document["routes"] = json!([route("wide"), route("narrow"), route("shared"), route("long")]);
     document
 }
 
@@ -63,7 +64,7 @@ async fn every_sort_of_bad_token_is_refused_and_all_look_alike() {
             refusals.push((name, seen_of(&answer)));
         }
     }
-    assert_eq!(good, 13);
+    assert_eq!(good, 16);
     assert!(refusals.len() > 60, "{}", refusals.len());
     let (_, first) = &refusals[0];
     assert_eq!((first.0, &first.2["code"]), (401, &json!("credentials_invalid")));

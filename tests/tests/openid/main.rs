@@ -2,7 +2,10 @@
 //! provider that is stopped or hangs, and introspection.
 #![allow(clippy::disallowed_methods, reason = "how soon a provider is asked again is real time")]
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use faregate_tests::{Answer, Backend, OpenIdProvider, Stack};
@@ -85,6 +88,35 @@ async fn keys_rotate_without_a_failed_request() {
     }
     let fetched = provider.requests("/jwks").await.expect("a count");
     assert!((2..=8).contains(&fetched), "{fetched} fetches by at most four environments");
+}
+
+/// The provider signs with a new key and keeps the old one in its set for as long as tokens of it live, as providers do.
+#[tokio::test]
+async fn keys_rotate_while_requests_are_in_flight() {
+    let backend = Backend::echo("b").await.expect("a backend");
+    let mut provider = OpenIdProvider::start().await.expect("a provider");
+    let stack =
+        Stack::start_with(&document(&backend, &provider), |driver| driver.environments(4)).await.expect("a stack");
+    let tokens = Mutex::new(vec![jwt(&provider).await]);
+    let known = || tokens.lock().expect("a lock").clone();
+    let requests = async {
+        let mut bursts_after = 0;
+        while bursts_after < 20 {
+            let known = known();
+            bursts_after += usize::from(known.len() > 1);
+            // Tokens of the old key and the new one, at once.
+            let burst = known.iter().cycle().take(8).map(|token| call(&stack, "/jwt", token));
+            for answer in futures_util::future::join_all(burst).await {
+                assert_eq!(answer.status.as_u16(), 200, "tokens of {} keys: {}", known.len(), answer.text());
+            }
+        }
+    };
+    let rotation = async {
+        provider.tell("overlap").await.expect("rotated");
+        let token = jwt(&provider).await;
+        tokens.lock().expect("a lock").push(token);
+    };
+    tokio::join!(requests, rotation);
 }
 
 #[tokio::test]
