@@ -99,6 +99,12 @@ async fn keys_rotate_while_requests_are_in_flight() {
         Stack::start_with(&document(&backend, &provider), |driver| driver.environments(4)).await.expect("a stack");
     let tokens = Mutex::new(vec![jwt(&provider).await]);
     let known = || tokens.lock().expect("a lock").clone();
+    // Every environment has the old keys.
+    while provider.requests("/jwks").await.expect("a count") < 4 {
+        let old = known();
+        let burst = (0..8).map(|_| call(&stack, "/jwt", &old[0]));
+        assert!(futures_util::future::join_all(burst).await.iter().all(|answer| answer.status.as_u16() == 200));
+    }
     let requests = async {
         let mut bursts_after = 0;
         while bursts_after < 20 {
