@@ -226,14 +226,16 @@ impl Gateway {
         let loaded = self.snapshots.for_decision(side_work).instrument(debug_span!("snapshot")).await?;
         recorder.loaded(&loaded);
         dressing.version(&loaded);
-        self.snapshots.refresh_beside(side_work);
         self.metrics.follow(loaded.snapshot.settings.metrics);
-        self.metrics.flush_beside(side_work);
         recorder.show(&parts);
 
         // 2. edge: before anything that costs.
         let checked = edge::check(&loaded.snapshot, &parts, &incoming.peer, &*self.ports.secrets);
-        let client = checked.instrument(debug_span!("edge")).await?;
+        let checked = checked.instrument(debug_span!("edge")).await;
+        // Once in an interval, also beside a refusal: who is refused now may not be by a newer snapshot.
+        self.snapshots.refresh_beside(side_work);
+        self.metrics.flush_beside(side_work);
+        let client = checked?;
         recorder.client(&client);
 
         // 3. match; a preflight ends here, because it carries no credentials.

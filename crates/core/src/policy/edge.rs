@@ -112,16 +112,22 @@ impl EdgePolicy {
         [&self.secret_header, &self.client_address_header, &self.host_header]
     }
 
+    /// What the request has for a secret: without one there is nothing to compare, and no secret is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::AccessDenied`] where there is none, or more than one.
+    pub fn presented<'a>(&self, headers: &'a HeaderMap) -> Result<&'a [u8], Problem> {
+        single(headers, &self.secret_header).ok_or_else(|| denied("no edge secret"))
+    }
+
     /// Checks the secret, then reads what the edge says.
     ///
     /// # Errors
     ///
     /// [`Code::AccessDenied`] without the secret, with a wrong one, or without two well-formed headers.
     pub fn check(&self, headers: &HeaderMap, secrets: &[SecretValue]) -> Result<EdgeFacts, Problem> {
-        let denied = |cause: &str| {
-            Problem::new(Code::AccessDenied, "this gateway is reached by another address").caused_by(cause)
-        };
-        let presented = single(headers, &self.secret_header).ok_or_else(|| denied("no edge secret"))?;
+        let presented = self.presented(headers)?;
         if secrets.iter().all(|secret| secret.byte_len() < EDGE_SECRET_BYTES_MIN) {
             return Err(denied("no edge secret has 32 bytes"));
         }
@@ -142,6 +148,10 @@ impl EdgePolicy {
             (_, None) => Err(denied("the edge's host header is missing or malformed")),
         }
     }
+}
+
+fn denied(cause: &str) -> Problem {
+    Problem::new(Code::AccessDenied, "this gateway is reached by another address").caused_by(cause)
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {

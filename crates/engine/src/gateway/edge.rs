@@ -39,6 +39,8 @@ pub(super) async fn check(
         let address = trusted_address(peer, snapshot.settings.trusted_hops);
         return Ok(Client { address, host: canonical_host(authority), authority: authority.to_owned(), scheme });
     };
+    // Nothing is read for a request that does not even try.
+    edge.presented(&parts.headers)?;
     let mut values = Vec::with_capacity(edge.values.len());
     let mut unreadable = Vec::new();
     for reference in &edge.values {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use faregate_engine::gateway::Peer;
 use serde_json::{Value, json};
 
@@ -33,12 +35,33 @@ async fn host_and_address_come_from_the_edge_and_its_headers_go_no_further() {
 async fn without_the_secret_nothing_is_read_but_the_secret() {
     let harness = Harness::new(behind_an_edge(json!([{"ssm": "/faregate/edge"}]))).await;
     harness.secrets.set("/faregate/edge", SECRET);
-    for headers in [&WHOLE[1..], &[("x-faregate-edge", "0123456789abcdef0123456789abcdeX"), WHOLE[1], WHOLE[2]][..]] {
+    let twice = ("x-faregate-edge", SECRET);
+    let wrong = ("x-faregate-edge", "0123456789abcdef0123456789abcdeX");
+    for (headers, reads) in
+        [(&WHOLE[1..], 0), (&[twice, twice, WHOLE[1], WHOLE[2]][..], 0), (&[wrong, WHOLE[1], WHOLE[2]][..], 1)]
+    {
         let answer = harness.send(request("GET", "https://api.example.com/", headers)).await;
         assert_eq!(answer.code(), "access_denied");
+        assert_eq!(harness.secrets.reads(), reads, "{headers:?}");
     }
     assert_eq!(harness.keys.gets(), 0);
     assert!(harness.outbound.requests().is_empty());
+}
+
+#[tokio::test]
+async fn refusals_let_a_newer_snapshot_in_and_metrics_out() {
+    let mut document = behind_an_edge(json!([{"ssm": "/faregate/edge"}]));
+    document["settings"]["metrics"] = json!({"flush_seconds": 10});
+    let harness = Harness::new(document).await;
+    let refused = async || harness.send(request("GET", "https://h/", &WHOLE[1..])).await.status;
+    assert_eq!(refused().await, 403);
+    let mut open = forwarding(json!({}));
+    open["settings"] = json!({"refresh_seconds": 10});
+    harness.publish(open).await;
+    harness.clock.advance(Duration::from_secs(11));
+    assert_eq!(refused().await, 403, "polled beside this one");
+    assert_eq!(harness.sink.faults.count("put"), 1);
+    assert_eq!(refused().await, 200, "there is no edge any more");
 }
 
 #[tokio::test]
