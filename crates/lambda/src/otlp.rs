@@ -6,6 +6,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -17,7 +18,7 @@ use faregate_engine::{
     record::Record,
 };
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Limited};
 use opentelemetry::{
     InstrumentationScope, KeyValue, SpanId, TraceFlags, TraceId, Value,
@@ -37,6 +38,15 @@ const CONNECT_LIMIT: Duration = Duration::from_millis(200);
 const ANSWER_LIMIT: Duration = Duration::from_millis(400);
 /// How long its answer may be.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Whether a collector's URL names this machine itself. A name that merely resolves to loopback does not.
+#[must_use]
+pub fn names_loopback(endpoint: &str) -> bool {
+    let Some(authority) = endpoint.parse::<Uri>().ok().and_then(|uri| uri.into_parts().authority) else { return false };
+    let host = authority.host();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
 
 /// Telemetry that also sends spans.
 pub struct OtlpTraces {
@@ -223,5 +233,28 @@ impl HttpClient for Client {
         let (parts, body) = answer.await?.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await?.to_bytes();
         Ok(Response::from_parts(parts, body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_loopback;
+
+    #[test]
+    fn only_a_url_that_says_so_names_this_machine() {
+        for url in ["http://localhost:4318", "http://LOCALHOST:4318/x", "http://127.0.0.1:4318", "http://[::1]:4318"] {
+            assert!(names_loopback(url), "{url}");
+        }
+        let others = [
+            "https://otel.example.com",
+            "http://localhost.example.com",
+            "http://127.0.0.1.nip.io",
+            "http://10.0.0.1",
+            "/v1",
+            "",
+        ];
+        for url in others {
+            assert!(!names_loopback(url), "{url}");
+        }
     }
 }

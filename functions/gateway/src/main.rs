@@ -12,7 +12,7 @@ use faregate_engine::{
 };
 use faregate_http::{OutboundClient, OutboundSettings};
 #[cfg(feature = "otlp")]
-use faregate_lambda::otlp::OtlpTraces;
+use faregate_lambda::otlp::{OtlpTraces, names_loopback};
 use faregate_lambda::{
     emf::EmfSink,
     host::{OsRandom, SystemClock},
@@ -37,8 +37,9 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     #[cfg(feature = "otlp")]
     let telemetry = match &settings.otlp_endpoint {
         Some(endpoint) => {
-            // A collector runs beside the function, as an extension.
-            let outbound = OutboundSettings { allow_loopback: true, target_hosts: None, ..outbound.clone() };
+            // A collector may run beside the function, as an extension; nothing else of loopback is reached by this client.
+            let allow_loopback = outbound.allow_loopback || names_loopback(endpoint);
+            let outbound = OutboundSettings { allow_loopback, ..outbound.clone() };
             let outbound = Arc::new(OutboundClient::new(outbound, Arc::clone(&clock))?);
             Arc::new(OtlpTraces::new(telemetry, outbound, Arc::clone(&random), endpoint, &settings.gateway)?)
         }
