@@ -27,7 +27,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{BACKEND, MACHINE, Workload, lines::CountedLines, snapshots::CountedSnapshots};
 
-const START: Timestamp = Timestamp::from_seconds(1_795_478_400);
+pub(crate) const START: Timestamp = Timestamp::from_seconds(1_795_478_400);
 /// What a backend answers with.
 pub(crate) const ANSWER_BYTES: usize = 1024;
 /// How long an environment lives, and how long its start is billed for.

@@ -68,6 +68,29 @@ fn gb_per_million() -> f64 {
     (HEAD_BYTES + ANSWER_BYTES) as f64 * 1e6 / f64::from(1 << 30)
 }
 
+/// The prices that these figures are made of.
+pub(crate) fn print_assumptions() {
+    let tiers = |tiers: &Tiers| {
+        let tier = |(size, price): &(f64, f64)| match size.is_finite() {
+            true => format!("${price:.2} for {size} M"),
+            false => format!("${price:.2} from there"),
+        };
+        tiers.iter().map(tier).collect::<Vec<_>>().join(", ")
+    };
+    println!("- HTTP API, a million: {}; REST API: {}", tiers(HTTP_API), tiers(REST_API));
+    println!(
+        "- the authoriser is asked once in {AUTHORISER_SECONDS} s and consumer: a request and 20 ms of 128 MB on arm64"
+    );
+    println!(
+        "- a load balancer costs ${ALB_HOUR} an hour and ${ALB_UNIT_HOUR} for each capacity unit, which passes on \
+         {ALB_GB_TO_FUNCTIONS} GB an hour to functions and {ALB_GB_TO_SERVERS} GB to servers"
+    );
+    println!(
+        "- a t4g.small costs ${SERVER_HOUR} an hour; {SERVERS} are there so that one may fail, and that one alone carries the \
+         volume is assumed, not measured: with more of them servers are cheaper only at a higher volume"
+    );
+}
+
 /// A load balancer before a function that is as quick as ours, and writes a counter for each request, as exact limits
 /// without leases need: its capacity by the bytes, its hours on every million alike.
 pub(crate) fn alb_and_function(millions: f64, milliseconds: f64, prices: &Prices) -> f64 {

@@ -7,18 +7,17 @@ use faregate_core::{cost::Prices, policy::telemetry::Sink};
 use crate::{
     BACKEND, Case, MACHINE, MB_PER_PROCESSOR,
     fleet::{ANSWER_BYTES, Counted, INIT, LIFETIME},
+    month::{self, METRICS, Publish},
     neighbours::{self, HEAD_BYTES, HOURS, SERVERS},
 };
 
-/// Metrics that a busy gateway sends, of those in `docs/operating.md`: the others count what goes wrong.
-const METRICS: f64 = 11.0;
 /// Dollars for a GB that leaves AWS.
 const EGRESS_GB: f64 = 0.09;
 const MACHINE_GB: f64 = MACHINE.memory_mb as f64 / 1024.0;
 const GB: f64 = (1_u64 << 30) as f64;
 
 /// What a million requests cost, part by part, in dollars.
-fn parts(counted: &Counted, prices: &Prices) -> [(&'static str, f64); 7] {
+pub(crate) fn parts(counted: &Counted, prices: &Prices) -> [(&'static str, f64); 7] {
     let of = |units: u64, nanodollars: f64| units as f64 * nanodollars / 1e3 / counted.requests as f64;
     let gb_second = MACHINE_GB * prices.arm64_gb_second as f64;
     let half_read = prices.read_unit as f64 / 2.0;
@@ -41,22 +40,22 @@ pub(crate) fn per_million(counted: &Counted, prices: &Prices) -> f64 {
 }
 
 /// Millions of requests in a month.
-fn millions(rate: f64) -> f64 {
+pub(crate) fn millions(rate: f64) -> f64 {
     rate * 3600.0 * HOURS / 1e6
 }
 
-fn name(sink: Sink) -> &'static str {
+pub(crate) fn name(sink: Sink) -> &'static str {
     if sink == Sink::Emf { "emf" } else { "cloudwatch" }
 }
 
 /// Everything, as Markdown.
-pub(crate) fn print(cases: &[Case], processor: Duration, overhead: Duration, prices: &Prices) {
+pub(crate) fn print(cases: &[Case], processor: Duration, overhead: Duration, publish: Publish, prices: &Prices) {
     by_part(cases, prices);
-    by_month(cases, prices);
+    by_month(cases, publish, prices);
     counts(cases);
     others(cases, prices);
-    fixed(cases, prices);
-    assumptions(processor, overhead, prices);
+    fixed(cases, publish, prices);
+    assumptions(processor, overhead, publish, prices);
 }
 
 fn row(cells: &[String]) {
@@ -89,14 +88,14 @@ fn by_part(cases: &[Case], prices: &Prices) {
 }
 
 /// Dollars a month, with what a month costs anyway.
-fn by_month(cases: &[Case], prices: &Prices) {
+fn by_month(cases: &[Case], publish: Publish, prices: &Prices) {
     println!("\nDollars a month (`sink: cloudwatch`):\n");
     let months = crate::MONTHS.map(|number| &cases[2 * number]);
     let mut names = vec!["part".to_owned()];
     names.extend(months.map(|case| format!("{:.0} M requests", millions(case.workload.rate))));
     head(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let per_million = months.map(|case| parts(&case.counted, prices));
-    let mut sums = [custom_metrics(prices); 3];
+    let mut sums = [0.0; 3];
     for (part, (name, _)) in per_million[0].iter().enumerate() {
         let mut cells = vec![(*name).to_owned()];
         for (month, sum) in sums.iter_mut().enumerate() {
@@ -106,9 +105,16 @@ fn by_month(cases: &[Case], prices: &Prices) {
         }
         row(&cells);
     }
-    let mut cells = vec!["custom metrics".to_owned()];
-    cells.extend([custom_metrics(prices); 3].map(|dollars| format!("{dollars:.2}")));
-    row(&cells);
+    let kept = months.map(|case| month::kept_logs(&case.counted) * millions(case.workload.rate));
+    let fixed = month::fixed(publish, prices).map(|(name, dollars)| (name, [dollars; 3]));
+    for (name, dollars) in [("logs, kept", kept)].into_iter().chain(fixed) {
+        let mut cells = vec![name.to_owned()];
+        for (sum, dollars) in sums.iter_mut().zip(dollars) {
+            *sum += dollars;
+            cells.push(format!("{dollars:.2}"));
+        }
+        row(&cells);
+    }
     let mut cells = vec!["**all**".to_owned()];
     cells.extend(sums.map(|dollars| format!("**{dollars:.2}**")));
     row(&cells);
@@ -177,12 +183,15 @@ fn others(cases: &[Case], prices: &Prices) {
     }
 }
 
-fn fixed(cases: &[Case], prices: &Prices) {
+fn fixed(cases: &[Case], publish: Publish, prices: &Prices) {
     println!("\nNot in these figures:\n");
     let metrics = custom_metrics(prices);
     println!(
         "- custom metrics, ${metrics:.2} a month: {METRICS} of them, whatever the traffic (`sink: off` saves that)"
     );
+    let others: f64 = month::fixed(publish, prices).iter().skip(1).map(|(_, dollars)| dollars).sum();
+    println!("- publisher, KMS, tables and their recovery, ${others:.2} a month: the rows above, whatever the traffic");
+    println!("- log lines that are kept: the row above, with the traffic");
     let egress = egress();
     println!(
         "- egress to the internet, ${egress:.3} per million: answers of {ANSWER_BYTES} bytes at ${EGRESS_GB} a GB"
@@ -197,7 +206,7 @@ fn fixed(cases: &[Case], prices: &Prices) {
     );
 }
 
-fn assumptions(processor: Duration, overhead: Duration, prices: &Prices) {
+fn assumptions(processor: Duration, overhead: Duration, publish: Publish, prices: &Prices) {
     println!("\nAssumptions:\n");
     println!(
         "- list prices of {} on {}, without free tiers and discounts (`faregate prices`)",
@@ -221,6 +230,11 @@ fn assumptions(processor: Duration, overhead: Duration, prices: &Prices) {
         INIT.as_millis()
     );
     println!("- arrivals are random (Poisson); the environment that was free last gets the next one, as in Lambda");
+    println!("- a write of a counter is one unit; a read is eventually consistent and of 4 KB at most: half a unit");
+    println!(
+        "- the plan's limits, 10 M a minute and 100 B a month, are never met; the first sixth of the time is not counted"
+    );
+    month::print_assumptions(publish);
     println!("- default settings: one line in a hundred requests, metrics once a minute and environment");
     println!(
         "- of the others: their access logs are left out; HTTP API asks a function for the key (5 min cached) and limits \
@@ -228,4 +242,5 @@ fn assumptions(processor: Duration, overhead: Duration, prices: &Prices) {
          writes a counter for each request, and {} bytes a request pass",
         HEAD_BYTES + ANSWER_BYTES
     );
+    neighbours::print_assumptions();
 }

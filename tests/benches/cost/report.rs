@@ -1,0 +1,48 @@
+//! The same figures as JSON, under `target/bench`.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use faregate_core::cost::Prices;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Case,
+    month::{self, Publish},
+    table,
+};
+
+fn dollars(parts: &[(&str, f64)]) -> Value {
+    parts.iter().map(|(name, dollars)| ((*name).to_owned(), json!(dollars))).collect::<Map<_, _>>().into()
+}
+
+/// Writes it and says where.
+pub(crate) fn write(cases: &[Case], processor: Duration, publish: Publish, prices: &Prices) -> PathBuf {
+    let case = |Case { workload, sink, counted }: &Case| {
+        json!({
+            "requests_per_second": workload.rate,
+            "consumers": workload.consumers,
+            "sink": table::name(*sink),
+            "dollars_per_million": table::per_million(counted, prices),
+            "parts": dollars(&table::parts(counted, prices)),
+            "is_budgeted": workload.not_budgeted().is_none(),
+            "counted": {
+                "requests": counted.requests, "environments": counted.environments, "milliseconds": counted.milliseconds,
+                "writes": counted.writes, "half_reads": counted.half_reads, "log_lines": counted.log_lines,
+                "log_bytes": counted.log_bytes, "metric_calls": counted.metric_calls,
+                "estimated_nanodollars": counted.estimated_nanodollars,
+            },
+        })
+    };
+    let report = json!({
+        "prices": prices,
+        "budget_dollars_per_million": crate::BUDGET,
+        "processor_microseconds": processor.as_secs_f64() * 1e6,
+        "fixed_dollars_per_month": dollars(&month::fixed(publish, prices)),
+        "cases": cases.iter().map(case).collect::<Vec<_>>(),
+    });
+    let folder = faregate_tests::target_folder().join("bench");
+    fs::create_dir_all(&folder).expect("a folder");
+    let file = folder.join("cost.json");
+    fs::write(&file, format!("{report:#}\n")).expect("a file");
+    file
+}
