@@ -35,7 +35,12 @@ async fn a_stack_is_deployed_used_changed_and_deleted_and_keeps_what_users_wrote
     log_lines_equal_the_requests(&stack).await;
     metrics_equal_the_requests(&mut stack, cloudwatch_port).await;
 
+    // Again with another parameter: that one changes, and everything that was written stays.
+    assert_eq!((stack.retention_days("Gateway").await, stack.retention_days("Publisher").await), (Some(7), Some(7)));
+    let before = stack.data().await;
     stack.redeploy("LogRetentionDays=14").await;
+    assert_eq!((stack.retention_days("Gateway").await, stack.retention_days("Publisher").await), (Some(14), Some(14)));
+    assert_eq!(stack.data().await, before);
     stack.allow_loopback(cloudwatch_port).await;
     let (status, answer) = stack.get_once_it_serves("/orders/7", Some(KEY)).await;
     assert_eq!((status, &answer["code"]), (429, &json!("quota_exhausted")), "what was used stays used");
@@ -43,6 +48,10 @@ async fn a_stack_is_deployed_used_changed_and_deleted_and_keeps_what_users_wrote
     stack.delete().await;
     for (table, left) in [("Config", true), ("Keys", true), ("Usage", false)] {
         assert_eq!(stack.has_items(table).await, left, "{table}");
+    }
+    for (table, before) in ["Config", "Keys"].into_iter().zip(before) {
+        let left = stack.items(table).await.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(left, before, "{table}, to the letter");
     }
 }
 
@@ -55,6 +64,8 @@ async fn metrics_equal_the_requests(stack: &mut Stack, cloudwatch_port: u16) {
     while !last(stack.answered).contains(&stack.aws.metric_sum("Requests").await.expect("a sum")) {
         stack.get("/orders/7", Some(KEY)).await;
     }
+    let refused = stack.aws.metric_sum("Errors4xx").await.expect("a sum");
+    assert!(last(stack.answered_4xx).contains(&refused), "{refused} of {}", stack.answered_4xx);
     assert_eq!(stack.aws.metric_sum("ColdStarts").await.expect("a sum"), 1.0);
 }
 

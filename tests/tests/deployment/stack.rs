@@ -26,12 +26,14 @@ pub(crate) struct Stack {
     outputs: BTreeMap<String, String>,
     /// How many requests the gateway answered.
     pub(crate) answered: usize,
+    /// How many of them with a status from 400 to 499.
+    pub(crate) answered_4xx: usize,
 }
 
 impl Stack {
     /// `sam deploy` of what `sam build` made.
     pub(crate) async fn deploy(aws: LocalAws, parameter: &str) -> Self {
-        let mut stack = Self { aws, outputs: BTreeMap::new(), answered: 0 };
+        let mut stack = Self { aws, outputs: BTreeMap::new(), answered: 0, answered_4xx: 0 };
         stack.redeploy(parameter).await;
         stack
     }
@@ -126,6 +128,7 @@ impl Stack {
         let request = request.body(Bytes::new()).expect("a request");
         let answer: Answer = send(self.aws.address().expect("an address"), request).await.expect("an answer");
         self.answered += 1;
+        self.answered_4xx += usize::from(answer.status.is_client_error());
         (answer.status.as_u16(), answer.json().unwrap_or_else(|_| panic!("{}", answer.text())))
     }
 
@@ -157,6 +160,32 @@ impl Stack {
             .filter_map(|line| serde_json::from_str(line).ok())
             .filter(|line: &Value| line["request_id"].is_string())
             .collect()
+    }
+
+    /// For how many days the log group of a function (`Gateway`, `Publisher`) keeps its lines.
+    pub(crate) async fn retention_days(&self, function: &str) -> Option<u64> {
+        let name = self.output(&format!("{function}LogGroupName"));
+        let describe = ["logs", "describe-log-groups", "--log-group-name-prefix", name];
+        let described = self.aws.cli(&describe).await.expect("log groups");
+        let groups = described["logGroups"].as_array().expect("groups");
+        groups.iter().find(|group| group["logGroupName"] == name)?["retentionInDays"].as_u64()
+    }
+
+    /// What the Config and Keys tables hold, item by item, and the keys of the counters: their rest moves.
+    pub(crate) async fn data(&self) -> [Vec<String>; 3] {
+        let whole = |items: Vec<Value>| items.iter().map(Value::to_string).collect();
+        let [config, keys, usage] = [self.items("Config").await, self.items("Keys").await, self.items("Usage").await];
+        [whole(config), whole(keys), whole(usage.iter().map(|item| item["id"].clone()).collect())]
+    }
+
+    /// What a table holds, in order, but for the publisher's status, which says when it last looked.
+    pub(crate) async fn items(&self, table: &str) -> Vec<Value> {
+        let scan = ["dynamodb", "scan", "--table-name", self.output(&format!("{table}TableName"))];
+        let scanned = self.aws.cli(&scan).await.expect("a table");
+        let items = scanned["Items"].as_array().expect("items").iter();
+        let mut items: Vec<Value> = items.filter(|item| item["kind"]["S"] != "status").cloned().collect();
+        items.sort_by_key(Value::to_string);
+        items
     }
 
     /// `sam delete`.
