@@ -40,18 +40,14 @@ pub enum Severity {
     Warning,
 }
 
-/// Longest text of a diagnostic that is stored, in characters.
-const STORED_CHARS_MAX: usize = 500;
+/// Longest text of a diagnostic that is stored, in bytes of UTF-8, which are what an item's size is counted in.
+const STORED_BYTES_MAX: usize = 500;
 
 impl Diagnostic {
     /// The same with texts of a bounded length: a hundred of them fit into one item.
     #[must_use]
     pub fn shortened(mut self) -> Self {
-        let cut = |text: &mut String| {
-            if let Some((index, _)) = text.char_indices().nth(STORED_CHARS_MAX) {
-                text.truncate(index);
-            }
-        };
+        let cut = |text: &mut String| text.truncate(text.floor_char_boundary(STORED_BYTES_MAX));
         for text in [&mut self.kind, &mut self.id, &mut self.pointer, &mut self.message] {
             cut(text);
         }

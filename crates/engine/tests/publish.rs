@@ -122,16 +122,21 @@ async fn a_status_holds_the_first_hundred_mistakes_and_counts_all() {
 
 #[tokio::test]
 async fn long_mistakes_are_stored_short() {
-    let world = World::new();
-    let long = "x".repeat(5000);
-    world.store.insert(stored(
-        "route",
-        "long",
-        &json!({"authenticate": "anonymous", "respond": {}, "hosts": [long], long.clone(): 1}),
-    ));
-    assert!(matches!(world.publish().await, Outcome::Refused { .. }));
-    let status = world.store.status().await.expect("a store").expect("a status");
-    assert!(status.diagnostics.iter().all(|found| found.message.len() <= 500 && found.pointer.len() <= 500));
+    for letter in ["x", "\u{e9}", "\u{1F600}"] {
+        let world = World::new();
+        let long = letter.repeat(5000);
+        let fields = json!({"authenticate": "anonymous", "respond": {}, "hosts": [long], long.clone(): 1});
+        world.store.insert(stored("route", &long, &fields));
+        assert!(matches!(world.publish().await, Outcome::Refused { .. }));
+        let status = world.store.status().await.expect("a store").expect("a status");
+        let bytes = |text: &String| text.len();
+        for found in &status.diagnostics {
+            // A hundred of them fit into an item of 400 KB.
+            let longest = [&found.id, &found.message, &found.pointer].into_iter().chain(&found.hint).map(bytes).max();
+            assert!(longest.is_some_and(|longest| longest <= 500), "{longest:?} bytes");
+        }
+        assert!(status.diagnostics.iter().any(|found| found.id.len() > 490));
+    }
 }
 
 #[tokio::test]
