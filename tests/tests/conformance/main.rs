@@ -47,4 +47,5 @@ async fn every_httproute_case_passes_or_is_not_applicable_for_a_reason() {
     assert_eq!(report.total().cases(), cases, "every case has a verdict");
     assert_eq!(report.total().failed, 0, "cases failed, see the table");
     assert!(README.contains(&report.table()), "the README shows another table:\n{}", report.table());
+    assert!(README.contains(&report.remark()), "the README does not say that {}", report.remark());
 }

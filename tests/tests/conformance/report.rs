@@ -11,6 +11,8 @@ use crate::model::Suite;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Passed,
+    /// Passed, but that a 405 says what the suite leaves at 404.
+    PassedWith405,
     /// What differs from what is expected.
     Failed(Vec<String>),
     /// Why it cannot be asked of this gateway.
@@ -31,6 +33,8 @@ pub(crate) struct Tally {
 pub(crate) struct Report {
     /// Scopes in order of their first suite.
     scopes: Vec<(String, Tally)>,
+    /// Suite and case of those that passed with a 405.
+    with_405: Vec<(String, String)>,
     /// Suite, case and what differs.
     failures: Vec<(String, String, Vec<String>)>,
     /// Cases and their suites by reason.
@@ -60,6 +64,10 @@ impl Report {
         for (case, verdict) in suite.cases.iter().zip(verdicts) {
             match verdict {
                 Verdict::Passed => tally.passed += 1,
+                Verdict::PassedWith405 => {
+                    tally.passed += 1;
+                    self.with_405.push((suite.name.clone(), case.name.clone()));
+                }
                 Verdict::Failed(differences) => {
                     tally.failed += 1;
                     self.failures.push((suite.name.clone(), case.name.clone(), differences));
@@ -95,9 +103,21 @@ impl Report {
         text
     }
 
+    /// What the table does not show: how many cases passed with another status than the suite's.
+    pub(crate) fn remark(&self) -> String {
+        format!(
+            "{} of those that passed are answered 405 with `allow` where the suite expects 404",
+            self.with_405.len()
+        )
+    }
+
     /// The table, the reasons and the failures.
     pub(crate) fn markdown(&self) -> String {
         let mut text = self.table();
+        let _ = writeln!(text, "\n{}:\n", self.remark());
+        for (suite, case) in &self.with_405 {
+            let _ = writeln!(text, "- {suite} / {case}");
+        }
         text.push_str("\nNot applicable:\n\n");
         for (reason, (cases, suites)) in &self.reasons {
             let suites: Vec<&str> = suites.iter().map(String::as_str).collect();
