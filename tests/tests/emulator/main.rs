@@ -5,6 +5,7 @@
 mod configuration;
 mod dev;
 mod keys;
+mod listeners;
 mod missing;
 mod stack;
 mod stopping;

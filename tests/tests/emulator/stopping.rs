@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::dev::{Dev, free_port, ports, xtask};
 
 /// All processes below one, by `/proc`.
-fn descendants(of: u32) -> Vec<u32> {
+pub(crate) fn descendants(of: u32) -> Vec<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for entry in std::fs::read_dir("/proc").expect("processes").flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
