@@ -54,6 +54,21 @@ fn refusals_have_the_codes_of_problems() {
 }
 
 #[test]
+fn limits_are_told_as_they_are_written() {
+    let limits = "[plan, { id: own, limit: 60, per: minute, by: ip }]";
+    let text = format!(
+        "plans: [{{ id: gold, limits: [{{ id: daily, limit: 5, per: day }}] }}]\nroutes: [{{ id: r, match: [{{ path: /r }}], \
+         authenticate: api_key, limits: {limits}, respond: {{}} }}, {{ id: s, match: [{{ path: /s }}], authenticate: anonymous, respond: {{}} }}]\n"
+    );
+    let found = offline(&["explain", "GET", "/r", "--file", "-", "--json"], &text).exits(0).json();
+    assert_eq!(found["route"]["limits"], json!(["plan", {"id": "own", "limit": 60, "per": "minute", "by": "ip"}]));
+    let said = offline(&["explain", "GET", "/r", "--file", "-"], &text).exits(0).stdout;
+    assert!(said.contains("limits:       [\"plan\",{"), "{said}");
+    let said = offline(&["explain", "GET", "/s", "--file", "-"], &text).exits(0).stdout;
+    assert!(said.contains("limits:       those of the caller's plan"), "{said}");
+}
+
+#[test]
 fn a_preflight_is_matched_by_the_method_that_it_asks_for() {
     let origin = ["-H", "origin: https://shop.example.com", "-H", "access-control-request-method: PUT"];
     let mut arguments = vec!["OPTIONS", "https://api.example.com/orders/7"];

@@ -142,5 +142,7 @@ fn size_of(item: &KeyItem) -> usize {
     let lists = item.routes.iter().flatten().chain(&item.scopes).chain(&item.groups);
     // Metadata takes more room as a tree than as text.
     let metadata = if item.metadata.is_empty() { 0 } else { 4 * Value::from(item.metadata.clone()).to_string().len() };
-    200 + item.consumer.len() + lists.map(|text| text.len() + 16).sum::<usize>() + metadata
+    let limits: usize = item.limits.keys().map(|id| id.len() + 64).sum();
+    let plan = item.plan.as_ref().map_or(0, |plan| plan.len());
+    200 + item.consumer.len() + plan + limits + lists.map(|text| text.len() + 32).sum::<usize>() + metadata
 }

@@ -161,7 +161,7 @@ impl TokenVerifier {
         };
         let identity = Arc::new(identity);
         let verified = Verified { identity: Arc::clone(&identity), snapshot, keys, asked_at };
-        let bytes = 500 + identity.claims.values().map(tree_bytes).sum::<usize>();
+        let bytes = identity_bytes(&identity);
         self.verified.put((hash, issuer.hash), verified, bytes);
         Ok((Arc::clone(&issuer.id), identity))
     }
@@ -219,6 +219,14 @@ impl TokenVerifier {
         self.signatures_checked.fetch_add(1, Ordering::Relaxed);
         keys.verify(token, &issuer.algorithms)
     }
+}
+
+/// What an identity takes in memory, roughly.
+fn identity_bytes(identity: &Identity) -> usize {
+    const TEXT: usize = 32;
+    let texts = identity.scopes.iter().chain(&identity.groups).map(|text| TEXT + text.len());
+    let claims = identity.claims.iter().map(|(name, value)| TEXT + name.len() + tree_bytes(value));
+    500 + texts.sum::<usize>() + claims.sum::<usize>()
 }
 
 /// What a value takes in memory, roughly: a tree takes more room than its text.

@@ -160,7 +160,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(6_000))]
+    #![proptest_config(config(12_000))]
 
     #[test]
     fn any_json_is_answered(value in values()) {
@@ -185,7 +185,7 @@ fn an_event_with_other_bytes_in_it_is_answered() {
 fn an_event_with_other_values_in_it_is_answered() {
     let events: Vec<_> = files::examples().iter().map(|path| files::json(path)).collect();
     let leaf = prop_oneof![3 => words().prop_map(Value::from), 1 => Just(Value::Null), 1 => vec(words(), 0..3).prop_map(Value::from)];
-    proptest!(config(30_000), |(event in any::<Index>(), changes in vec((any::<usize>(), leaf), 1..4))| {
+    proptest!(config(100_000), |(event in any::<Index>(), changes in vec((any::<usize>(), leaf), 1..4))| {
         let mut value = event.get(&events).clone();
         for (number, other) in changes {
             *place(&mut value, number) = other;

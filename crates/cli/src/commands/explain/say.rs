@@ -77,6 +77,10 @@ fn say_route(route: &RouteView, lines: &mut Lines) {
     for rule in &route.authorize {
         lines.add(format!("authorize:    {rule}"));
     }
+    lines.add(format!(
+        "limits:       {}",
+        route.limits.as_ref().map_or("those of the caller's plan".to_owned(), Value::to_string)
+    ));
     lines.add(format!("cors:         {}", route.cors.as_ref().map_or("none".to_owned(), Value::to_string)));
     match &route.action {
         ActionView::Respond { status } => lines.add(format!("respond:      {status}")),

@@ -100,6 +100,9 @@ pub(super) struct RouteView {
     pub(super) authorize: Vec<String>,
     /// As it was written.
     pub(super) cors: Option<Value>,
+    /// The limits as they are written; a caller's plan counts beside them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) limits: Option<Value>,
     pub(super) action: ActionView,
 }
 
@@ -240,6 +243,7 @@ impl Explanation {
             access: AccessView::of(route, asked, written.field(&route.id, "access")),
             authenticate: AuthenticateView::of(&route.authenticate, asked),
             authorize: route.authorize.rules().iter().map(ToString::to_string).collect(),
+            limits: written.field(&route.id, "limits").cloned(),
             cors: written.field(&route.id, "cors").cloned(),
             action: ActionView::of(route, snapshot, asked, path, &entry.pattern, &captures),
         });
