@@ -97,7 +97,7 @@ async fn whoever_comes_while_overdue_keys_are_fetched_waits_as_well() {
     hangs.store(true, Ordering::Relaxed);
     harness.clock.advance(Duration::from_secs(601));
     let later = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::task::yield_now().await;
         timed(&harness, &token).await
     };
     let (first, second) = tokio::join!(timed(&harness, &token), later);
