@@ -1,4 +1,5 @@
-//! Metrics, aggregated in memory and sent as side work: a minute of a busy environment is one call.
+//! Metrics, aggregated in memory and sent as side work: a minute of a busy environment is one call, or
+//! some with many routes.
 
 mod histogram;
 mod pending;

@@ -53,10 +53,11 @@ async fn beside_a_poll_of(delay: Duration) -> (InvocationRecord, Option<Instant>
         call().await;
     }
     let invocation = driver.invocations().last().cloned().expect("an invocation");
+    let polled = proxy.late_at();
     // What became of the poll is no matter to the next one.
     call().await;
     assert_eq!(invocation.outcome, Some(Outcome::Answered));
-    (invocation, proxy.late_at())
+    (invocation, polled)
 }
 
 #[tokio::test]

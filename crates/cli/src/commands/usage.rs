@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use faregate_core::{
     limit::{RollUp, SlotName, Window},
-    snapshot::Snapshot,
+    snapshot::{PlanNeed, Snapshot},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -176,7 +176,7 @@ fn used(item: &Map<String, Value>, period: &str, now: Timestamp) -> Vec<Used> {
 pub(super) struct Numbers {
     /// By owner and limit; none where plans differ.
     shared: BTreeMap<(String, String), Option<u64>>,
-    /// Of plans and the overrides of keys, by scope and limit; where keys of one consumer differ, the highest.
+    /// Of plans and the overrides of keys that work, by scope and limit; where keys of one consumer differ, the highest.
     own: BTreeMap<(String, String), u64>,
 }
 
@@ -202,11 +202,23 @@ impl Numbers {
             route.limits.iter().for_each(|limit| add(&format!("route:{}", route.id), &limit.rule.id, limit.rule.limit));
         }
         let mut own: BTreeMap<(String, String), u64> = BTreeMap::new();
-        for item in &stores.keys.list(consumer).await? {
+        let now = stores.clock.now().as_seconds();
+        let works = |item: &&Map<String, Value>| {
+            item.get("enabled") != Some(&Value::Bool(false))
+                && item.get("expires_at").and_then(Value::as_u64).is_none_or(|expires_at| now < expires_at)
+        };
+        for item in stores.keys.list(consumer).await?.iter().filter(works) {
             let text = |name: &str| item.get(name).and_then(Value::as_str);
-            let plan = text("plan").and_then(|id| snapshot.and_then(|snapshot| snapshot.plans.get(id)));
-            let of_plan = plan.into_iter().flat_map(|plan| &plan.limits);
-            let mut numbers: BTreeMap<&str, u64> = of_plan.map(|limit| (&*limit.rule.id, limit.rule.limit)).collect();
+            let plans = match text("plan") {
+                Some(own) => vec![own],
+                None => snapshot.map(defaults).unwrap_or_default(),
+            };
+            let plans = plans.into_iter().filter_map(|id| snapshot?.plans.get(id));
+            let mut numbers = BTreeMap::<&str, u64>::new();
+            for limit in plans.flat_map(|plan| &plan.limits) {
+                let known = numbers.entry(&limit.rule.id).or_default();
+                *known = (*known).max(limit.rule.limit);
+            }
             for overridden in item.get("limits").and_then(Value::as_array).into_iter().flatten() {
                 let (id, number) = (overridden.get("id").and_then(Value::as_str), overridden.get("limit"));
                 if let (Some(id), Some(number)) = (id, number.and_then(Value::as_u64)) {
@@ -230,6 +242,15 @@ impl Numbers {
         let own = self.own.get(&(scope.to_owned(), limit.to_owned())).filter(|_| owner == "plan");
         own.copied().or_else(|| *self.shared.get(&(owner.to_owned(), limit.to_owned()))?)
     }
+}
+
+/// The plans of those who have none of their own.
+fn defaults(snapshot: &Snapshot) -> Vec<&str> {
+    let of_routes = snapshot.routes.iter().filter_map(|route| match &route.plan {
+        PlanNeed::Required(default) => default.as_deref(),
+        PlanNeed::Optional | PlanNeed::Exempt => None,
+    });
+    of_routes.chain(snapshot.settings.default_plan.as_deref()).collect()
 }
 
 /// The scope of a key in limits that count by key.

@@ -86,6 +86,12 @@ async fn the_number_of_a_key_is_its_own() {
         "limits": {"L": [{"M": {"id": {"S": "hourly"}, "limit": {"N": "7"}}}]},
     });
     stack.put("faregate-keys", item).await;
+    // Numbers of keys that do not work any more are nobody's.
+    let disabled = json!({
+        "key_hash": {"S": "0".repeat(64)}, "consumer": {"S": "other"}, "created_at": {"N": "1"}, "enabled": {"BOOL": false},
+        "limits": {"L": [{"M": {"id": {"S": "hourly"}, "limit": {"N": "999"}}}]},
+    });
+    stack.put("faregate-keys", disabled).await;
     let slot = format!("hourly.h{}", hour % 2);
     let number = |value: u64| json!({"N": value.to_string()});
     for scope in [format!("k#{}", &hash[..32]), "c#other".to_owned()] {

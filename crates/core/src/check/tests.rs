@@ -316,6 +316,18 @@ fn a_caller_that_nobody_knows_yet_is_not_taken_for_an_anonymous_one() {
 }
 
 #[test]
+fn an_endpoint_that_lacks_something_contradicts_no_other_one() {
+    let whole = json!({"id": "sso", "url": "https://sso.example.com/check", "consumer_header": "x-user"});
+    for name in ["url", "consumer_header"] {
+        let mut broken = whole.clone();
+        broken.as_object_mut().expect("an endpoint").remove(name);
+        let route = |id: &str, endpoint: &Value| json!({"id": id, "match": [{"path": format!("/{id}")}], "authenticate": {"forward_auth": endpoint}, "respond": {}});
+        let found = findings(&json!({"routes": [route("a", &broken), route("b", &whole)]}));
+        assert_eq!(found.iter().map(|(_, code)| code.as_str()).collect::<Vec<_>>(), ["missing_field"], "{found:?}");
+    }
+}
+
+#[test]
 fn a_hint_names_what_was_probably_meant() {
     let mut file = file();
     file["routes"][0]["forward"]["backend"] = json!("order");

@@ -5,7 +5,7 @@
 //! lease lives for τ at most, and a bucket that has been full for less than σ is written as one that is not, so that whoever
 //! draws need not know which it is. B_c + r(τ + σ) ≤ B. Permits that are spent in an interval were taken in it or up to τ
 //! before, so that no more than B_c + r(t + τ + σ) ≤ B + rt are spent in any time t. What is not spent within τ is
-//! forgotten, never given back.
+//! forgotten, never given back. Only what a request itself waits for may be spent later than τ, for 150 ms after it was asked for.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -49,7 +49,7 @@ pub(super) fn is_logged(
 /// Whether a backend had a part in an error. All else a client can provoke alone, whatever the status: a 503 by made-up
 /// keys, a 508 by `via`.
 fn is_of_backend(record: &Record) -> bool {
-    record.code.is_none() || (record.backend.is_some() && record.status >= 500)
+    record.backend.is_some() && (record.code.is_none() || record.status >= 500)
 }
 
 /// The query as a line may have it.
@@ -110,6 +110,7 @@ mod tests {
         assert_eq!(lines(&of_backend(record(400, Some(Code::RequestInvalid))), 104), 10, "a path that climbs out");
         assert_eq!(lines(&of_backend(record(502, Some(Code::BackendFailed))), 104), 50);
         assert_eq!(lines(&of_backend(record(404, None)), 104), 50, "the backend's own");
+        assert_eq!(lines(&record(410, None), 105), 10, "what a route answers by itself");
         let none = AccessLogPolicy { sample: Share::try_from(0.0).expect("a share"), ..AccessLogPolicy::default() };
         assert!(!is_logged(&none, &record(200, None), &refused, Timestamp::from_seconds(1), 0));
     }

@@ -59,7 +59,8 @@ pub struct Plan {
 pub struct ApplyOptions<'a> {
     /// Whether entries that are not wanted are deleted.
     pub prune: bool,
-    /// The plan that somebody has agreed to: no other one is carried out. `None` where nobody was asked.
+    /// The plan that somebody has agreed to, or was found to delete nothing: no other one is carried out. `None` where there
+    /// is nobody to ask.
     pub confirmed: Option<&'a Plan>,
     /// Names this process uniquely.
     pub holder: &'a str,

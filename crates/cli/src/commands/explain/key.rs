@@ -2,7 +2,10 @@
 
 use faregate_core::{
     api_key::{KeyHash, KeyItem, screen},
-    policy::{authenticate::CredentialPolicy, authorize::Subject},
+    policy::{
+        authenticate::{AuthenticatePolicy, CredentialPolicy, Needed},
+        authorize::Subject,
+    },
     snapshot::{RoutePolicy, Snapshot},
 };
 use faregate_engine::ports::{Clock, KeyAdmin};
@@ -93,7 +96,8 @@ impl KeyVerdict {
             return Ok(verdict);
         }
         let decoded = keys.get(&hash).await?.map(KeyItem::decode);
-        let no_plan = |item: &KeyItem| snapshot.plan(&route?.plan, item.plan.as_deref()).err();
+        let decides = |route: &&RoutePolicy| decides_plan(route, |first| matches!(first, CredentialPolicy::ApiKey(_)));
+        let no_plan = |item: &KeyItem| snapshot.plan(&route.filter(decides)?.plan, item.plan.as_deref()).err();
         verdict.verdict = match &decoded {
             None => Verdict::Unknown,
             Some(Err(_)) => Verdict::Invalid,
@@ -121,6 +125,12 @@ impl KeyVerdict {
     }
 }
 
+/// Whether the plan of such a credential counts: where all are needed, only that of the first does.
+pub(super) fn decides_plan(route: &RoutePolicy, is_such: impl Fn(&CredentialPolicy) -> bool) -> bool {
+    let AuthenticatePolicy { credentials, needed, .. } = &route.authenticate;
+    *needed != Needed::All || credentials.first().is_some_and(is_such)
+}
+
 fn takes_keys(route: &RoutePolicy) -> bool {
     route.authenticate.credentials.iter().any(|credential| matches!(credential, CredentialPolicy::ApiKey(_)))
 }
@@ -133,13 +143,17 @@ mod tests {
 
     use super::{KeyVerdict, Verdict};
 
-    /// A snapshot with the routes `a` and `b`, one that requires a plan, and one that takes no key.
+    /// A snapshot with the routes `a` and `b`, one that requires a plan, one that takes no key, and one where another
+    /// credential says which plan counts.
     fn snapshot() -> Snapshot {
         let route = |id: &str| json!({"id": id, "authenticate": "api_key", "respond": {}});
         let planned = json!({"id": "planned", "authenticate": "api_key", "limits": ["plan"], "respond": {}});
         let open = json!({"id": "open", "authenticate": "anonymous", "respond": {}});
+        let sso = json!({"forward_auth": {"id": "sso", "url": "https://sso.example.com", "consumer_header": "x-user"}});
+        let second =
+            json!({"id": "second", "authenticate": {"all_of": [sso, "api_key"]}, "limits": ["plan"], "respond": {}});
         let gold = json!({"id": "gold", "limits": [{"id": "burst", "limit": 5, "per": "second"}]});
-        let routes = [route("a"), route("b"), planned, open];
+        let routes = [route("a"), route("b"), planned, open, second];
         let document = json!({"plans": [gold], "routes": routes});
         let document = serde_json::from_value(document).expect("a document");
         Snapshot::compile(&document, &mut Report::default()).expect("a snapshot")
@@ -171,6 +185,7 @@ mod tests {
             (Some(json!({"consumer": "acme", "plan": "gone"})), None, Verdict::Good),
             (Some(json!({"consumer": "acme", "plan": "gold"})), Some("planned"), Verdict::Good),
             (Some(json!({"consumer": "acme"})), Some("planned"), Verdict::NoPlan),
+            (Some(json!({"consumer": "acme"})), Some("second"), Verdict::Good),
             (Some(json!({"consumer": "acme"})), Some("open"), Verdict::NotTaken),
             (None, Some("open"), Verdict::NotTaken),
         ] {

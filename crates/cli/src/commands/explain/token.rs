@@ -13,7 +13,10 @@ use faregate_engine::{
 };
 use serde::Serialize;
 
-use super::rules::{RuleVerdict, rules};
+use super::{
+    key::decides_plan,
+    rules::{RuleVerdict, rules},
+};
 use crate::{commands::key::read_secret, error::CliError, stores::Stores};
 
 /// The verdict of one credential on a token.
@@ -97,6 +100,7 @@ impl TokenVerdict {
     /// Says so where the gateway would refuse a good token because of its plan.
     fn count_plan(&mut self, snapshot: &Snapshot, route: &RoutePolicy) {
         if self.verdict == TokenOutcome::Good
+            && decides_plan(route, |first| matches!(first, CredentialPolicy::Jwt(_)))
             && let Err(error) = snapshot.plan(&route.plan, self.plan.as_deref())
         {
             self.verdict = TokenOutcome::NoPlan;

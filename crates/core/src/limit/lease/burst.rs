@@ -124,12 +124,13 @@ impl Burst {
             self.empty_until = draw.shape.available_at((draw.block / 2).max(1), full_at);
         }
         self.blocks.retain(|block| block.permits > 0 && block.counts(now));
-        let lives = draw.shape.life();
-        let block = Block { permits: draw.block, from: draw.now, until: draw.now.plus(lives) };
+        // The answer itself may have shown that the clock was ahead when it was asked for.
+        let from = draw.now.min(now);
+        let block = Block { permits: draw.block, from, until: from.plus(draw.shape.life()) };
         self.blocks.push_back(match block.counts(now) {
             true => block,
             // Too late for all but who waits: what that spends counts from when it was asked for.
-            false => Block { permits: draw.needed, until: draw.now.plus(NEEDED_FOR), ..block },
+            false => Block { permits: draw.needed, until: from.plus(NEEDED_FOR), ..block },
         });
     }
 

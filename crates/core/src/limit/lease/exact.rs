@@ -35,12 +35,12 @@ const WANTED_TIMES: f64 = 2.0;
 const MUCH_PART: f64 = 0.01;
 /// How long before the end of a window permits of the next one are asked for, at most.
 const AHEAD: Duration = Duration::from_secs(10);
+/// How many requests must be expected in that time, so that a key is worth permits of a window that may not see it.
+const AHEAD_REQUESTS: f64 = 10.0;
 /// How long after the counter was throttled a key asks for less often, and for more at once.
 const THROTTLED_FOR: Duration = Duration::from_secs(3);
 /// Of how many windows it is remembered what was spent and told to nobody.
 const LEFT_OVER_MAX: usize = 4;
-/// How many requests must be expected in that time, so that a key is worth permits of a window that may not see it.
-const AHEAD_REQUESTS: f64 = 10.0;
 
 /// Permits of one limit in one environment.
 #[derive(Clone, Debug, Default)]
@@ -295,7 +295,10 @@ impl Exact {
     /// Goes on to the next window where that has come; where a clock was set back, what is held waits for its window.
     fn enter(&mut self, present: u64) {
         if let Some(early) = self.held.take_if(|held| held.index > present) {
-            self.next = Some(early);
+            // There is room for two windows: what a later one still held lapses.
+            if let Some(later) = self.next.replace(early) {
+                self.leave_over(later.index, later.unsettled);
+            }
         } else if let Some(next) = self.next.take_if(|next| next.index <= present) {
             self.begin(next);
         }

@@ -135,7 +135,8 @@ impl Drop for Attempt<'_> {
             return;
         }
         let mut state = self.slot.state();
-        if state.held.is_none() {
+        let now = self.ports.clock.now();
+        if state.held.as_ref().is_none_or(|held| !is_within(held.fetched_at, now, STALE_MAX)) {
             // It went with a request whose time was over; the next one that waits for keys may have more.
             state.attempted_at = None;
         }
