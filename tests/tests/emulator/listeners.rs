@@ -10,8 +10,10 @@ use super::{dev::Dev, stopping::descendants};
 
 /// State of a listening socket in `/proc/net/tcp`.
 const LISTENING: &str = "0A";
-/// 127.0.0.1, as `/proc/net/tcp` writes it; and as an IPv4 address among IPv6 ones, and `::1`.
-const LOOPBACK: [&str; 3] = ["0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"];
+/// How an address of 127/8 ends, as `/proc/net/tcp` writes it: the least byte first.
+const LOOPBACK: &str = "7F";
+/// `::ffff:127.0.0.1` and `::1`.
+const LOOPBACK_V6: [&str; 2] = ["0000000000000000FFFF00000100007F", "00000000000000000000000001000000"];
 
 /// The sockets of a process, as `/proc` numbers them.
 fn sockets(pid: u32) -> BTreeSet<String> {
@@ -46,7 +48,11 @@ async fn every_listener_is_loopback_and_no_other_sites_script_reads_an_answer() 
     let (dev, other) = tokio::join!(Dev::start(), Dev::start());
     let processes = descendants(dev.pid()).into_iter().chain([dev.pid()]);
     let found = listeners(&processes.flat_map(sockets).collect());
-    assert!(found.iter().all(|(address, _)| LOOPBACK.contains(&&**address)), "{found:?}");
+    let is_loopback = |address: &str| match address.len() {
+        8 => address.ends_with(LOOPBACK),
+        _ => LOOPBACK_V6.contains(&address),
+    };
+    assert!(found.iter().all(|(address, _)| is_loopback(address)), "{found:?}");
     for address in [dev.gateway, dev.dynamodb] {
         let port = format!("{:04X}", address.port());
         assert!(found.iter().any(|(_, known)| *known == port), "{address} in {found:?}");
