@@ -1,5 +1,5 @@
 //! The laws of limits that leases alone cannot keep, over random histories of whole requests: all limits or none are
-//! deducted, nothing is admitted without a permit, nothing is left undone when an invocation ends, and memory is bounded.
+//! deducted, and nothing is admitted without a permit.
 
 use std::time::Duration;
 
