@@ -223,25 +223,33 @@ async fn a_throttled_counter_refuses_and_admits_nothing_more() {
     assert_eq!((admitted, refused), (0, 200));
 }
 
-/// 21: made-up keys from ever new addresses cost next to no reads, and a paying consumer goes on meanwhile.
+/// 21: made-up keys from ever new addresses, and an address that has nothing left, cost next to no reads and writes, and
+/// a paying consumer goes on meanwhile.
 #[tokio::test]
 async fn a_flood_of_fresh_keys_and_addresses_costs_next_to_nothing() {
     const FLOOD: u32 = 20_000;
+    const FROM_ONE: u32 = 2000;
+    const ADMITTED_OF_ONE: usize = 10;
     let backend = Backend::echo("b").await.expect("a backend");
-    let mut document = document(&backend, &json!({"authenticate": "api_key"}));
+    let by_address = json!([{"id": "address", "limit": ADMITTED_OF_ONE, "per": "day", "by": "ip"}]);
+    let mut document = document(&backend, &json!({"authenticate": "api_key", "limits": []}));
     document["plans"] = json!([{"id": "gold", "limits": [{"id": "daily", "limit": 100_000, "per": "day"}]}]);
+    document["routes"].as_array_mut().expect("routes").push(json!({
+        "id": "open", "match": [{"path": "/open"}], "authenticate": "anonymous", "limits": by_address,
+        "forward": {"backend": "b"}}));
     let stores = faregate_tests::Stores::start().await.expect("stores");
     stores.apply(&document).await.expect("applied");
     let item = json!({"key_hash": KeyHash::of(b"secret").as_str(), "consumer": "acme", "plan": "gold"});
     assert!(stores.keys().create(item.as_object().cloned().expect("an item")).await.expect("a table"));
-    let reads = DynamoDbProxy::start(stores.dynamodb().address(), "GetItem", |_| Fate::Passed).await.expect("a proxy");
+    // All that the gateway reads and writes is one item at a time.
+    let items = DynamoDbProxy::start(stores.dynamodb().address(), "Item", |_| Fate::Passed).await.expect("a proxy");
     let driver = stores.gateway().expect("a driver").environments(ENVIRONMENTS);
-    let driver = driver.env("AWS_ENDPOINT_URL_DYNAMODB", reads.url()).start().await.expect("environments");
+    let driver = driver.env("AWS_ENDPOINT_URL_DYNAMODB", items.url()).start().await.expect("environments");
     let paying = || faregate_tests::send(driver.address(), with_key("secret"));
     // All environments know the key: it is one that calls all the time.
     let known = stream::iter(0..400).map(|_| paying()).buffer_unordered(16);
     assert!(known.all(|answer| async move { answer.is_ok_and(|answer| answer.status.as_u16() == 200) }).await);
-    let (before, began) = (reads.calls(), tokio::time::Instant::now());
+    let (before, began) = (items.calls(), tokio::time::Instant::now());
     let flood = stream::iter(0..FLOOD).map(|number| {
         let address = std::net::Ipv4Addr::from(0x0b00_0000 + number).to_string();
         let sent = request("GET", "/").header("x-api-key", format!("made up {number}"));
@@ -252,10 +260,22 @@ async fn a_flood_of_fresh_keys_and_addresses_costs_next_to_nothing() {
         flood.buffer_unordered(16).map(|answer| answer.expect("an answer").status.as_u16()).collect().await;
     assert!(statuses.iter().all(|status| [401, 503].contains(status)));
     assert!(statuses.contains(&503), "over the budget it is not said that a key is wrong");
-    let cost = reads.calls() - before;
+    let cost = items.calls() - before;
     // The budget is one of time, and a slow machine floods slowly: 100 at once and 2 a second, with some to spare.
     let budget = ENVIRONMENTS as u64 * (100 + 3 * began.elapsed().as_secs());
-    assert!(cost <= budget.max(u64::from(FLOOD) / 10), "{cost} reads for {FLOOD} refused requests");
+    assert!(cost <= budget.max(u64::from(FLOOD) / 10), "{cost} reads and writes for {FLOOD} refused requests");
+
+    let before = items.calls();
+    let from_one = stream::iter(0..FROM_ONE).map(|_| {
+        let sent = request("GET", "/open").header("x-driver-source-ip", "12.0.0.1").body(Bytes::new());
+        faregate_tests::send(driver.address(), sent.expect("a request"))
+    });
+    let statuses: Vec<u16> =
+        from_one.buffer_unordered(16).map(|answer| answer.expect("an answer").status.as_u16()).collect().await;
+    let refused = statuses.iter().filter(|status| **status == 429).count();
+    assert_eq!(refused, FROM_ONE as usize - ADMITTED_OF_ONE, "the others were admitted");
+    let cost = items.calls() - before;
+    assert!(cost <= u64::from(FROM_ONE) / 10, "{cost} reads and writes for {refused} refused requests of one address");
     assert_eq!(paying().await.expect("an answer").status.as_u16(), 200);
 
     let lines = driver.log_lines();

@@ -131,12 +131,7 @@ impl EdgePolicy {
         if secrets.iter().all(|secret| secret.byte_len() < EDGE_SECRET_BYTES_MIN) {
             return Err(denied("no edge secret has 32 bytes"));
         }
-        // Every value is compared, so that the time says nothing about which one matched.
-        let matched = secrets
-            .iter()
-            .filter(|secret| secret.byte_len() >= EDGE_SECRET_BYTES_MIN)
-            .fold(false, |matched, secret| matched | secret.matches(presented));
-        if !matched {
+        if !proves(presented, secrets) {
             return Err(denied("wrong edge secret"));
         }
         let text = |name| single(headers, name).and_then(|value| std::str::from_utf8(value).ok()).map(str::trim);
@@ -148,6 +143,17 @@ impl EdgePolicy {
             (_, None) => Err(denied("the edge's host header is missing or malformed")),
         }
     }
+}
+
+/// Whether what the request presented is one of the secrets, of those that are long enough to count.
+///
+/// Every value is compared, so that the time says nothing about which one matched.
+#[must_use]
+pub fn proves(presented: &[u8], secrets: &[SecretValue]) -> bool {
+    secrets
+        .iter()
+        .filter(|secret| secret.byte_len() >= EDGE_SECRET_BYTES_MIN)
+        .fold(false, |matched, secret| matched | secret.matches(presented))
 }
 
 fn denied(cause: &str) -> Problem {

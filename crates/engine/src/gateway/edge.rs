@@ -4,13 +4,15 @@ use std::net::IpAddr;
 
 use faregate_core::{
     matcher::canonical_host,
+    policy::edge::proves,
     problem::{Code, Problem},
+    secret::{SecretRef, SecretValue},
     snapshot::Snapshot,
 };
 use http::{header, request::Parts};
 
 use super::Peer;
-use crate::ports::Secrets;
+use crate::ports::{SecretError, Secrets};
 
 /// The client, as far as somebody trustworthy vouches for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +42,27 @@ pub(super) async fn check(
         return Ok(Client { address, host: canonical_host(authority), authority: authority.to_owned(), scheme });
     };
     // Nothing is read for a request that does not even try.
-    edge.presented(&parts.headers)?;
-    let mut values = Vec::with_capacity(edge.values.len());
-    let mut unreadable = Vec::new();
-    for reference in &edge.values {
-        match secrets.read(reference).await {
+    let presented = edge.presented(&parts.headers)?;
+    let mut values = readable(&edge.values, |reference| secrets.read(reference)).await?;
+    if !proves(presented, &values) {
+        // The edge may have another one since; a flood of wrong ones has them read anew every 30 s at most.
+        values = readable(&edge.values, |reference| secrets.refresh(reference)).await?;
+    }
+    let facts = edge.check(&parts.headers, &values)?;
+    Ok(Client { address: Some(facts.address), host: canonical_host(&facts.host), authority: facts.host, scheme })
+}
+
+/// The values that can be read: one of them will do.
+async fn readable<'a, F>(
+    references: &'a [SecretRef],
+    read: impl Fn(&'a SecretRef) -> F,
+) -> Result<Vec<SecretValue>, Problem>
+where
+    F: Future<Output = Result<SecretValue, SecretError>>,
+{
+    let (mut values, mut unreadable) = (Vec::with_capacity(references.len()), Vec::new());
+    for reference in references {
+        match read(reference).await {
             Ok(value) => values.push(value),
             Err(error) => unreadable.push(error.to_string()),
         }
@@ -52,8 +70,7 @@ pub(super) async fn check(
     if values.is_empty() {
         return Err(Problem::new(Code::DependencyUnavailable, "try again later").caused_by(unreadable.join("; ")));
     }
-    let facts = edge.check(&parts.headers, &values)?;
-    Ok(Client { address: Some(facts.address), host: canonical_host(&facts.host), authority: facts.host, scheme })
+    Ok(values)
 }
 
 /// The address `hops` before the one that connected; the oldest known where there are fewer.

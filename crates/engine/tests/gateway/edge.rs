@@ -38,7 +38,7 @@ async fn without_the_secret_nothing_is_read_but_the_secret() {
     let twice = ("x-faregate-edge", SECRET);
     let wrong = ("x-faregate-edge", "0123456789abcdef0123456789abcdeX");
     for (headers, reads) in
-        [(&WHOLE[1..], 0), (&[twice, twice, WHOLE[1], WHOLE[2]][..], 0), (&[wrong, WHOLE[1], WHOLE[2]][..], 1)]
+        [(&WHOLE[1..], 0), (&[twice, twice, WHOLE[1], WHOLE[2]][..], 0), (&[wrong, WHOLE[1], WHOLE[2]][..], 2)]
     {
         let answer = harness.send(request("GET", "https://api.example.com/", headers)).await;
         assert_eq!(answer.code(), "access_denied");
@@ -72,6 +72,15 @@ async fn either_of_two_secrets_will_do_and_none_readable_is_closed() {
     harness.secrets.set("/new", SECRET);
     assert_eq!(harness.send(request("GET", "https://h/", &WHOLE)).await.status, 200);
     harness.secrets.set("/old", "fedcba9876543210fedcba9876543210");
+    assert_eq!(harness.send(request("GET", "https://h/", &WHOLE)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_secret_that_the_edge_has_anew_is_read_anew() {
+    let harness = Harness::new(behind_an_edge(json!([{"ssm": "/faregate/edge"}]))).await;
+    harness.secrets.set("/faregate/edge", "fedcba9876543210fedcba9876543210");
+    assert_eq!(harness.send(request("GET", "https://h/", &WHOLE)).await.status, 403);
+    harness.secrets.then("/faregate/edge", SECRET);
     assert_eq!(harness.send(request("GET", "https://h/", &WHOLE)).await.status, 200);
 }
 

@@ -249,7 +249,7 @@ impl KeySets {
                     }
                     match state.looked_for_unknown_at {
                         Some((at, Look::InVain)) if is_within(at, now, state.unknown_pause) => return Ok(None),
-                        Some((at, Look::Failed)) if is_within(at, now, RETRY_WITH_KEYS) => return Err(unreachable()),
+                        Some((at, Look::Failed)) if is_within(at, now, UNKNOWN_PAUSE_MIN) => return Err(unreachable()),
                         _ => {}
                     }
                     // One that is given up has failed.
