@@ -68,6 +68,22 @@ async fn lints(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure
         let own = ["clippy", "--package", function, "--", "-D", "warnings"];
         runner.step(&format!("clippy: {function} alone"), cargo_run(workspace, &own, &[])).await?;
     }
+    if in_path("c++").is_some() {
+        let fuzz = [
+            "clippy",
+            "--locked",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--target-dir",
+            "target/fuzz",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        runner.step("clippy: fuzz targets", cargo_run(workspace, &fuzz, &[])).await?;
+    } else {
+        println!("\n── left out: the fuzz targets, whose runtime needs a C++ compiler");
+    }
     let docs = ["doc", "--workspace", "--no-deps", "--all-features", "--document-private-items"];
     runner.step("docs", cargo_run(workspace, &docs, &[("RUSTDOCFLAGS", "-D warnings")])).await
 }

@@ -6,7 +6,7 @@ use jsonschema::{
     ValidationError, Validator,
     error::{TypeKind, ValidationErrorKind},
 };
-use schemars::{Schema, schema_for};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Value, json};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// The JSON Schema (2020-12) of a whole file.
 #[must_use]
 pub fn document_schema() -> Schema {
-    let mut schema = schema_for!(Document);
+    let mut schema = schema_of::<Document>();
     schema.insert("title".to_owned(), json!("Faregate document"));
     schema
 }
@@ -26,11 +26,44 @@ pub fn document_schema() -> Schema {
 #[must_use]
 pub fn entry_schema(kind: Kind) -> Schema {
     match kind {
-        Kind::Settings => schema_for!(Settings),
-        Kind::Issuer => schema_for!(Issuer),
-        Kind::Plan => schema_for!(Plan),
-        Kind::Backend => schema_for!(Backend),
-        Kind::Route => schema_for!(Route),
+        Kind::Settings => schema_of::<Settings>(),
+        Kind::Issuer => schema_of::<Issuer>(),
+        Kind::Plan => schema_of::<Plan>(),
+        Kind::Backend => schema_of::<Backend>(),
+        Kind::Route => schema_of::<Route>(),
+    }
+}
+
+fn schema_of<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(without_null));
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
+/// An optional field may be left out, and is never null.
+fn without_null(schema: &mut Schema) {
+    let Some(members) = schema.as_object_mut() else { return };
+    if let Some(Value::Array(types)) = members.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            members.insert("type".to_owned(), only);
+        }
+    }
+    if members.get("default").is_some_and(Value::is_null) {
+        members.remove("default");
+    }
+    if let Some(Value::Array(names)) = members.get_mut("enum") {
+        names.retain(|name| !name.is_null());
+    }
+    if let Some(Value::Array(branches)) = members.get_mut("anyOf") {
+        branches.retain(|branch| branch["type"] != "null");
+        if let [Value::Object(only)] = branches.as_mut_slice() {
+            let only = std::mem::take(only);
+            members.remove("anyOf");
+            for (name, member) in only {
+                members.entry(name).or_insert(member);
+            }
+        }
     }
 }
 
@@ -175,14 +208,6 @@ fn report_choice(
     findings: &mut Findings<'_, '_>,
 ) {
     let pointer = error.instance_path().as_str();
-    // An optional field: the one branch that is not `null` is meant.
-    let mut present = context.iter().filter(|branch| !branch.iter().any(expects_null));
-    if let (Some(branch), None) = (present.next(), present.next()) {
-        for error in branch {
-            report(error, findings);
-        }
-        return;
-    }
     let is_deeper = |error: &ValidationError<'_>| error.instance_path().as_str().len() > pointer.len();
     let is_meant = |branch: &&Vec<ValidationError<'static>>| {
         !branch.is_empty() && !branch.iter().any(|error| is_of_other_branch(error, pointer))
@@ -237,17 +262,13 @@ fn is_of_other_branch(error: &ValidationError<'_>, pointer: &str) -> bool {
     }
 }
 
-fn expects_null(error: &ValidationError<'_>) -> bool {
-    matches!(error.kind(), ValidationErrorKind::Type { kind: TypeKind::Single(jsonschema::JsonType::Null) })
-}
-
-/// The types that the branches take; `null` aside, which only means that the field is optional.
+/// The types that the branches take.
 fn expected_types(context: &[Vec<ValidationError<'static>>]) -> Vec<String> {
     let mut types: Vec<String> = Vec::new();
     for error in context.iter().flatten() {
         if let ValidationErrorKind::Type { kind } = error.kind() {
             let name = expected_type(kind);
-            if name != "null" && !types.contains(&name) {
+            if !types.contains(&name) {
                 types.push(name);
             }
         }

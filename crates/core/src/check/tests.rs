@@ -2,7 +2,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, p
 use serde_json::{Value, json};
 
 use super::{CheckOptions, check, entries_of_file};
-use crate::diagnostic::Report;
+use crate::{diagnostic::Report, document::Kind};
 
 /// Pointer and code of every finding, with kind and id in front of the pointer.
 fn findings(file: &Value) -> Vec<(String, String)> {
@@ -24,6 +24,24 @@ fn file() -> Value {
             "forward": {"backend": "orders", "path": "strip_prefix"},
         }],
     })
+}
+
+/// What editors check by is what the gateway checks by.
+#[test]
+fn the_printed_schema_takes_no_null() {
+    let route = json!({"id": "r", "authenticate": "anonymous", "respond": {"status": 200}, "hosts": ["a.example"],
+                       "access": {"allow": ["192.0.2.0/24"]}, "match": [{"path": "/a", "methods": ["GET"]}]});
+    let printed = jsonschema::validator_for(super::entry_schema(Kind::Route).as_value()).expect("a schema");
+    assert!(
+        printed.is_valid(&route),
+        "{:?}",
+        printed.iter_errors(&route).map(|error| error.to_string()).collect::<Vec<_>>()
+    );
+    for pointer in ["/hosts", "/access", "/access/allow", "/match", "/match/0/path", "/match/0/methods", "/respond"] {
+        let mut nulled = route.clone();
+        *nulled.pointer_mut(pointer).expect("a field") = Value::Null;
+        assert!(!printed.is_valid(&nulled), "{pointer}");
+    }
 }
 
 #[test]

@@ -285,12 +285,15 @@ fn random_route() -> impl Strategy<Value = Value> {
         prop::option::of(select(vec![json!({"name": "h", "exact": "1"}), json!({"name": "h", "present": true})]));
     let query =
         prop::option::of(select(vec![json!({"name": "q", "exact": "1"}), json!({"name": "q", "present": true})]));
-    (hosts, pattern(), methods, header, query, 0..3_i32).prop_map(|(hosts, path, methods, header, query, priority)| {
+    let entry = (pattern(), methods, header, query).prop_map(|(path, methods, header, query)| {
         let mut entry = json!({"path": path, "headers": header.into_iter().collect::<Vec<_>>(), "query": query.into_iter().collect::<Vec<_>>()});
         if let Some(methods) = methods {
             entry["methods"] = methods;
         }
-        let mut route = route("", json!({"match": [entry], "priority": priority / 2}));
+        entry
+    });
+    (hosts, prop::collection::vec(entry, 1..4), 0..3_i32).prop_map(|(hosts, entries, priority)| {
+        let mut route = route("", json!({"match": entries, "priority": priority / 2}));
         if let Some(hosts) = hosts {
             route["hosts"] = hosts;
         }
@@ -301,12 +304,17 @@ fn random_route() -> impl Strategy<Value = Value> {
 /// Where a path stands: its kind, then per kind what decides among its own.
 type WrittenPathRank = (u8, Vec<u8>, isize);
 
-/// The columns of docs/matching.md's table, smaller first: priority, host, path, method, headers, query, id.
-type WrittenRank = (i64, usize, WrittenPathRank, bool, isize, isize, String);
+/// The columns of docs/matching.md's table, smaller first: priority, host, path, method, headers, query, id, the entry's place.
+type WrittenRank = (i64, usize, WrittenPathRank, bool, isize, isize, String, usize);
+
+/// Which route, and which of its entries.
+fn place(entry: &super::Entry) -> (usize, usize) {
+    (entry.route, entry.index)
+}
 
 /// Precedence once more, from the words of docs/matching.md and the routes as they were written: smaller wins.
-fn written_rank(route: &Value, host: &str) -> WrittenRank {
-    let entry = &route["match"][0];
+fn written_rank(route: &Value, index: usize, host: &str) -> WrittenRank {
+    let entry = &route["match"][index];
     let length = |path: &str| isize::try_from(path.trim_end_matches('/').chars().count()).expect("short");
     let path = &entry["path"];
     let path = match (&path["exact"], &path["prefix"], &path["regex"], path) {
@@ -333,7 +341,7 @@ fn written_rank(route: &Value, host: &str) -> WrittenRank {
     let count = |name: &str| -isize::try_from(entry[name].as_array().map_or(0, Vec::len)).expect("few");
     let id = route["id"].as_str().expect("an id").to_owned();
     let priority = -route["priority"].as_i64().expect("a priority");
-    (priority, specific, path, entry["methods"].is_null(), count("headers"), count("query"), id)
+    (priority, specific, path, entry["methods"].is_null(), count("headers"), count("query"), id, index)
 }
 
 /// The hosts of a route as it was written under which a host fits; an empty one for any.
@@ -375,22 +383,22 @@ proptest! {
         let request = MatchRequest { host, path: &path, query, method: &method, headers: &headers };
 
         let verdicts: Vec<_> = snapshot.matcher().explain(&request).collect();
-        let wholly = verdicts.iter().find(|verdict| verdict.miss.is_none()).map(|verdict| verdict.entry.route);
-        let but_method = verdicts.iter().find(|verdict| matches!(verdict.miss, Some(super::Miss::Method(_)))).map(|verdict| verdict.entry.route);
+        let wholly = verdicts.iter().find(|verdict| verdict.miss.is_none()).map(|verdict| place(verdict.entry));
+        let but_method = verdicts.iter().find(|verdict| matches!(verdict.miss, Some(super::Miss::Method(_)))).map(|verdict| place(verdict.entry));
         // Among those that fit wholly, precedence as it is written down picks the same one.
-        let fitting: BTreeSet<usize> = verdicts.iter().filter(|verdict| verdict.miss.is_none()).map(|verdict| verdict.entry.route).collect();
+        let fitting: BTreeSet<(usize, usize)> = verdicts.iter().filter(|verdict| verdict.miss.is_none()).map(|verdict| place(verdict.entry)).collect();
         let ids: Vec<&str> = snapshot.routes.iter().map(|route| &*route.id).collect();
-        let written = |index: &usize| numbered.iter().find(|route| route["id"] == ids[*index]).expect("a route");
-        let ranks = |index: &usize| {
-            let route = written(index);
-            fitting_hosts(route, host).into_iter().map(|host| written_rank(route, &host)).min().expect("a host")
+        let written = |route: usize| numbered.iter().find(|written| written["id"] == ids[route]).expect("a route");
+        let ranks = |(route, index): &(usize, usize)| {
+            let route = written(*route);
+            fitting_hosts(route, host).into_iter().map(|host| written_rank(route, *index, &host)).min().expect("a host")
         };
-        prop_assert_eq!(fitting.iter().min_by_key(|index| ranks(index)).copied(), wholly);
+        prop_assert_eq!(fitting.iter().min_by_key(|place| ranks(place)).copied(), wholly);
         match snapshot.find(&request) {
-            Match::Found(entry) => prop_assert_eq!(Some(entry.route), wholly),
+            Match::Found(entry) => prop_assert_eq!(Some(place(entry)), wholly),
             Match::MethodNotAllowed { entry, .. } => {
                 prop_assert_eq!(None, wholly);
-                prop_assert_eq!(Some(entry.route), but_method);
+                prop_assert_eq!(Some(place(entry)), but_method);
             }
             Match::NotFound => prop_assert_eq!((None, None), (wholly, but_method)),
         }
