@@ -166,8 +166,8 @@ fn compare(pointer: &str, before: Option<&Value>, after: Option<&Value>, changes
         }
         _ => changes.push(FieldChange {
             pointer: pointer.to_owned(),
-            before: before.map(masked),
-            after: after.map(masked),
+            before: before.map(|value| masked(field(pointer), value)),
+            after: after.map(|value| masked(field(pointer), value)),
         }),
     }
 }
@@ -176,23 +176,37 @@ fn member(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// A value without inline secrets (SECURITY.md 11).
-pub(crate) fn masked(value: &Value) -> Value {
+/// The name of the field in which something lies; places in lists have none.
+fn field(pointer: &str) -> &str {
+    pointer.rsplit('/').find(|name| name.parse::<usize>().is_err()).unwrap_or_default()
+}
+
+/// A field's value without the text of secrets (SECURITY.md 11).
+fn masked(field: &str, value: &Value) -> Value {
     match value {
-        Value::Array(items) => items.iter().map(masked).collect(),
+        Value::Array(items) => items.iter().map(|item| masked(field, item)).collect(),
         Value::Object(_) if is_inline_secret(value) => json!({ "inline": "***" }),
-        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), masked(value))).collect(),
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), masked(name, value))).collect(),
+        Value::String(_) if holds_secrets(field) => json!("***"),
         _ => value.clone(),
     }
 }
 
-/// Whether a value holds the text of a secret anywhere.
-pub(crate) fn has_inline_secret(value: &Value) -> bool {
+/// Whether a field's value holds the text of a secret anywhere.
+pub(crate) fn has_secret_text(field: &str, value: &Value) -> bool {
     match value {
-        Value::Array(items) => items.iter().any(has_inline_secret),
-        Value::Object(members) => is_inline_secret(value) || members.values().any(has_inline_secret),
+        Value::Array(items) => items.iter().any(|item| has_secret_text(field, item)),
+        Value::Object(members) => {
+            is_inline_secret(value) || members.iter().any(|(name, value)| has_secret_text(name, value))
+        }
+        Value::String(_) => holds_secrets(field),
         _ => false,
     }
+}
+
+/// Whether a field of this name has references to secrets, and text in it can only be a secret out of place.
+fn holds_secrets(field: &str) -> bool {
+    matches!(field, "secret" | "values")
 }
 
 /// `{ inline: … }`, whatever stands there and even if `ssm` stands beside it: what every kind of secret looks like,
@@ -238,5 +252,19 @@ mod tests {
         assert_eq!(found[0].0, "/edge/secret/values/1");
         let all = changes(json!({}), settings("first-secret"));
         assert!(!format!("{found:?}{all:?}").contains("-secret"), "{found:?} {all:?}");
+        // Text where a reference should be is a mistake, and a secret all the same.
+        let misplaced = [
+            (json!({"secret": "first-secret"}), json!({"secret": "second-secret"})),
+            (
+                json!({"edge": {"secret": {"values": ["first-secret"]}}}),
+                json!({"edge": {"secret": {"values": ["second-secret"]}}}),
+            ),
+            (json!({}), json!({"introspection": {"client": {"id": "a", "secret": "first-secret"}}})),
+        ];
+        for (before, after) in misplaced {
+            let found = changes(before, after);
+            assert_eq!(found.len(), 1);
+            assert!(!format!("{found:?}").contains("-secret"), "{found:?}");
+        }
     }
 }

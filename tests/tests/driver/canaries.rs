@@ -2,7 +2,7 @@
 //!
 //! All of them are used, for good and for bad: a place stays clean although somebody had the secret in hand.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Stdio};
 
 use base64::{
     Engine,
@@ -15,9 +15,10 @@ use faregate_engine::{
     published::unpack,
 };
 use faregate_testing::driver::DriverBuilder;
-use faregate_tests::{Backend, Minted, Stack, Stores, full, mint};
+use faregate_tests::{Backend, Minted, Stack, Stores, binary, full, mint};
 use http::{Request, Response, request::Builder};
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::support::{document, request};
 
@@ -229,13 +230,10 @@ fn requests(minted: &Minted) -> Vec<(Request<Bytes>, u16)> {
 
 /// What the publisher says of a configuration with secrets where none belong: its lines, and the status that it leaves.
 async fn publisher_refuses(stores: &Stores, places: &mut Places) {
-    let fields = [
-        ("inline", json!({"issuer": "https://i.example", "audiences": ["a"], "secret": {"inline": INLINE_SECRET}})),
-        ("misplaced", json!({"issuer": "https://m.example", "audiences": ["a"], "secret": MISPLACED_SECRET})),
-    ];
-    for (id, fields) in fields {
-        let fields = Ok(fields.as_object().cloned().expect("an object"));
-        let entry = StoredEntry { kind: "issuer".to_owned(), id: id.to_owned(), fields };
+    for issuer in misplaced()["issuers"].as_array().expect("issuers") {
+        let mut fields = issuer.as_object().cloned().expect("an object");
+        let id = fields.remove("id").and_then(|id| id.as_str().map(str::to_owned)).expect("an id");
+        let entry = StoredEntry { kind: "issuer".to_owned(), id, fields: Ok(fields) };
         stores.config().put_entry(&entry).await.expect("written");
     }
     let publisher = stores.function("publisher").expect("a driver").start().await.expect("a driver");
@@ -261,6 +259,65 @@ async fn tables(stores: &Stores, places: &mut Places) {
             |item: &&Value| !["issuer", "backend", "route", "settings"].iter().any(|kind| item["kind"]["S"] == *kind);
         let items = scan["Items"].as_array().expect("items");
         places.add(place, items.iter().filter(is_written).map(ToString::to_string));
+    }
+}
+
+/// Issuers with secrets where none belong.
+fn misplaced() -> Value {
+    let issuer = |id: &str, secret: Value| json!({"id": id, "issuer": format!("https://{id}.example"), "audiences": ["a"], "secret": secret});
+    json!({"issuers": [issuer("inline", json!({"inline": INLINE_SECRET})), issuer("misplaced", json!(MISPLACED_SECRET))]})
+}
+
+/// What `faregate` prints, on both of its streams, as text and as JSON, of a command with this input.
+async fn printed(stores: &Stores, command: &[&str], input: &str, code: i32, places: &mut Places) {
+    let tables = stores.tables();
+    for format in [&[][..], &["--json"]] {
+        let mut child = Command::new(binary("faregate").expect("built: cargo build -p faregate-cli"))
+            .args(["--endpoint-url", &stores.dynamodb().endpoint(), "--config-table", &tables.config])
+            .args(["--keys-table", &tables.keys, "--usage-table", &tables.usage])
+            .args(format)
+            .args(command)
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("AWS_REGION", "eu-central-1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("a process");
+        // Commands that take no input may have ended by now.
+        drop(child.stdin.take().expect("a pipe").write_all(input.as_bytes()).await);
+        let output = child.wait_with_output().await.expect("an end");
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text")).concat();
+        assert_eq!(output.status.code(), Some(code), "{command:?}: {text}");
+        places.add("what the command line prints", [text]);
+    }
+}
+
+/// The commands that see secrets, or whose files hold some.
+async fn command_line(stores: &Stores, minted: &Minted, places: &mut Places) {
+    let misplaced = misplaced().to_string();
+    let hash = KeyHash::of(KEY_IN_HEADER.as_bytes());
+    let explain = |path: &'static str| ["explain", "POST", path, "-H"];
+    let (key, bearer) =
+        (format!("x-key: {KEY_IN_HEADER}"), format!("authorization: Bearer {}", minted.tokens["good: HS256"].token));
+    let with = |path: &'static str, more: &[&'static str]| [&["explain", "POST", path], more].concat();
+    let rows: [(Vec<&str>, &str, i32); 11] = [
+        (vec!["export"], "", 1),
+        (vec!["validate", "-"], &misplaced, 3),
+        (vec!["diff", "-"], &misplaced, 3),
+        (vec!["apply", "-"], &misplaced, 3),
+        (vec!["status"], "", 3),
+        (vec!["key", "list"], "", 0),
+        (vec!["key", "show", &hash.as_str()[..12]], "", 0),
+        (vec!["usage", "--cost"], "", 0),
+        ([&explain("/keyed")[..], &[&key]].concat(), "", 0),
+        (with("/keyed", &["--key-stdin"]), KEY_IN_HEADER, 0),
+        ([&explain("/token")[..], &[&bearer]].concat(), "", 0),
+    ];
+    for (command, input, code) in rows {
+        printed(stores, &command, input, code, places).await;
     }
 }
 
@@ -301,8 +358,11 @@ async fn no_secret_shows_anywhere() {
         };
         places.add(place, [line.text]);
     }
+    printed(stack.stores(), &["export"], "", 0, &mut places).await;
+    printed(stack.stores(), &["diff", "-"], &document.to_string(), 0, &mut places).await;
     publisher_refuses(stack.stores(), &mut places).await;
     tables(stack.stores(), &mut places).await;
+    command_line(stack.stores(), &minted, &mut places).await;
 
     // Whoever should have a secret had it.
     let asked: Vec<String> =
@@ -327,6 +387,7 @@ async fn no_secret_shows_anywhere() {
         "the snapshot",
         "the status",
         "warning lines",
+        "what the command line prints",
     ];
     assert_eq!(places.0.keys().copied().collect::<Vec<_>>(), expected);
     places.are_clean_of(&secrets(&minted));

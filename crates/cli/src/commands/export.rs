@@ -14,7 +14,7 @@ use faregate_engine::{ports::StoredEntry, publish::check_stored};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    changes::has_inline_secret,
+    changes::has_secret_text,
     error::{CliError, Exit},
     findings,
     output::Output,
@@ -77,8 +77,10 @@ fn entries(stored: &[StoredEntry]) -> Result<Vec<Entry>, CliError> {
             diagnostics,
         });
     }
-    // Routes hold no secrets, but may well set a header named `inline`.
-    let holds_secret = |entry: &&Entry| entry.kind != Kind::Route && entry.fields.values().any(has_inline_secret);
+    // Routes hold no secrets, but may well set a header of such a name.
+    let holds_secret = |entry: &&Entry| {
+        entry.kind != Kind::Route && entry.fields.iter().any(|(name, value)| has_secret_text(name, value))
+    };
     match entries.iter().find(holds_secret) {
         Some(entry) => Err(CliError::Failed(format!(
             "{}/{} holds a secret, and no secret is ever exported; put it into SSM and write {{ ssm: NAME }}",
