@@ -1,6 +1,15 @@
 //! How a fake store is made to fail, and what it was asked.
 
-use std::{collections::VecDeque, sync::Mutex};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::timeout;
 
 use super::locked;
 use crate::ports::StoreError;
@@ -9,13 +18,14 @@ use crate::ports::StoreError;
 #[derive(Debug, Default)]
 pub struct Faults {
     state: Mutex<State>,
+    under_way: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct State {
     next: VecDeque<Option<StoreError>>,
     always: Option<StoreError>,
-    hanging: bool,
+    patience: Option<Duration>,
     operations: Vec<&'static str>,
 }
 
@@ -42,7 +52,18 @@ impl Faults {
 
     /// Operations that begin from now on never end.
     pub fn set_hanging(&self, hanging: bool) {
-        locked(&self.state).hanging = hanging;
+        locked(&self.state).patience = hanging.then_some(Duration::MAX);
+    }
+
+    /// Operations that begin from now on take so long, on the runtime's clock.
+    pub fn set_slow(&self, duration: Option<Duration>) {
+        locked(&self.state).patience = duration;
+    }
+
+    /// How many operations have begun, and neither ended nor been given up.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
     }
 
     /// The names of the operations so far, failed ones included, oldest first.
@@ -64,18 +85,36 @@ impl Faults {
 
     /// What every operation does first.
     pub(super) async fn begin(&self, operation: &'static str) -> Result<(), StoreError> {
-        if self.note(operation) {
-            std::future::pending::<()>().await;
+        let _under_way = UnderWay::begin(&self.under_way);
+        if let Some(duration) = self.note(operation) {
+            // Nothing comes; only time passes.
+            let _ = timeout(duration, std::future::pending::<()>()).await;
         }
         let mut state = locked(&self.state);
         let error = state.next.pop_front().flatten().or_else(|| state.always.clone());
         error.map_or(Ok(()), Err)
     }
 
-    /// Notes the operation; says whether it hangs.
-    fn note(&self, operation: &'static str) -> bool {
+    /// Notes the operation; says how long it takes.
+    fn note(&self, operation: &'static str) -> Option<Duration> {
         let mut state = locked(&self.state);
         state.operations.push(operation);
-        state.hanging
+        state.patience
+    }
+}
+
+/// An operation that is being waited for.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

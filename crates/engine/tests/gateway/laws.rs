@@ -1,11 +1,12 @@
 //! The laws of limits that leases alone cannot keep, over random histories of whole requests: all limits or none are
-//! deducted, and nothing is admitted without a permit.
+//! deducted, nothing is admitted without a permit, and nothing is under way when an invocation ends (QUOTAS.md, 7, 10
+//! and 12).
 
 use std::time::Duration;
 
 use faregate_engine::ports::{Clock, StoreError};
 use proptest::{
-    prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_oneof, proptest},
+    prelude::{ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest},
     test_runner::TestCaseResult,
 };
 use serde_json::{Value, json};
@@ -30,7 +31,11 @@ enum Store {
     Well,
     Throttled,
     Down,
+    /// Its answers take longer than side work may.
+    Slow,
 }
+
+const SLOW: Duration = Duration::from_millis(700);
 
 /// Limits of a plan and of a route, each of which refuses now and then.
 fn limited(hourly: u64, daily: u64, own: u64) -> Value {
@@ -46,8 +51,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => prop::strategy::Just(Step::Request),
         2 => (0_u64..3000).prop_map(Step::Pass),
-        1 => prop::sample::select(vec![Store::Well, Store::Throttled, Store::Down]).prop_map(Step::Store),
-        1 => prop::strategy::Just(Step::Store(Store::Well)),
+        1 => prop::sample::select(vec![Store::Throttled, Store::Down, Store::Slow]).prop_map(Step::Store),
+        2 => prop::strategy::Just(Step::Store(Store::Well)),
     ];
     prop::collection::vec(step, 1..16)
 }
@@ -62,9 +67,10 @@ async fn happen(harness: &Harness, number: u64, steps: &[Step]) -> TestCaseResul
         match step {
             Step::Pass(millis) => harness.clock.advance(Duration::from_millis(*millis)),
             Step::Store(store) => {
-                is_lossy |= matches!(store, Store::Down);
+                is_lossy |= matches!(store, Store::Down | Store::Slow);
+                harness.counters.faults.set_slow(matches!(store, Store::Slow).then_some(SLOW));
                 harness.counters.faults.set_failing(match store {
-                    Store::Well => None,
+                    Store::Well | Store::Slow => None,
                     Store::Throttled => Some(StoreError::Throttled("busy".to_owned())),
                     Store::Down => Some(StoreError::Unavailable("down".to_owned())),
                 });
@@ -73,6 +79,7 @@ async fn happen(harness: &Harness, number: u64, steps: &[Step]) -> TestCaseResul
                 let status = call(harness, &key).await.status;
                 prop_assert!(matches!(status, 200 | 429 | 503), "{status}");
                 admitted += u64::from(status == 200);
+                prop_assert_eq!(harness.counters.faults.under_way(), 0, "the invocation has ended");
                 for slot in slots(harness, &consumer) {
                     prop_assert!(admitted <= slot.0, "{admitted} admitted, {} granted", slot.0);
                 }
@@ -81,6 +88,7 @@ async fn happen(harness: &Harness, number: u64, steps: &[Step]) -> TestCaseResul
         }
     }
     harness.counters.faults.set_failing(None);
+    harness.counters.faults.set_slow(None);
     harness.gateway.leave().await;
     for (granted, settled) in slots(harness, &consumer) {
         // What was told to a counter that cannot be reached may be lost, and is told once.

@@ -44,7 +44,6 @@ impl Crowd {
 }
 
 /// The accounts of this environment.
-#[derive(Default)]
 pub(super) struct Accounts {
     callers: Table,
     values: Table,
@@ -52,18 +51,25 @@ pub(super) struct Accounts {
     swept_at: AtomicU64,
 }
 
-struct Table(Mutex<LruCache<Box<str>, Arc<Account>>>);
-
-impl Default for Table {
+impl Default for Accounts {
     fn default() -> Self {
-        // Unbounded only in name: a bounded one would reserve its whole table at the start.
-        Self(Mutex::new(LruCache::unbounded()))
+        Self::holding(ACCOUNTS_MAX)
     }
 }
 
+struct Table {
+    accounts: Mutex<LruCache<Box<str>, Arc<Account>>>,
+    max: usize,
+}
+
 impl Table {
+    fn holding(max: usize) -> Self {
+        // Unbounded only in name: a bounded one would reserve its whole table at the start.
+        Self { accounts: Mutex::new(LruCache::unbounded()), max }
+    }
+
     fn lock(&self) -> MutexGuard<'_, LruCache<Box<str>, Arc<Account>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The account of a counter, and one that had to go for it.
@@ -81,12 +87,18 @@ impl Table {
             outages: AtomicU64::new(0),
         });
         accounts.put(counter.into(), Arc::clone(&account));
-        let evicted = if accounts.len() > ACCOUNTS_MAX { accounts.pop_lru() } else { None };
+        let evicted = if accounts.len() > self.max { accounts.pop_lru() } else { None };
         (account, evicted.map(|(_, account)| account))
     }
 }
 
 impl Accounts {
+    /// So many counters of each crowd.
+    fn holding(max: usize) -> Self {
+        let [callers, values, strangers] = [(); 3].map(|()| Table::holding(max));
+        Self { callers, values, strangers, swept_at: AtomicU64::new(0) }
+    }
+
     /// The account of a counter, and one that had to go for it: what that holds is to be given back.
     pub(super) fn get(&self, counter: &str, crowd: Crowd) -> (Arc<Account>, Option<Arc<Account>>) {
         let table = match crowd {
@@ -262,4 +274,74 @@ pub(super) fn deduct(wants: &[Want], owing: &[bool], now: Timestamp) -> bool {
             true
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, time::Duration};
+
+    use faregate_core::{
+        limit::{Lease, Mode, Rule, Window},
+        time::Timestamp,
+    };
+    use proptest::{
+        prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest},
+        sample::select,
+    };
+
+    use super::{Accounts, Crowd, Holding};
+
+    const MAX: usize = 4;
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    /// A debt in the present window: to forget it would lose something.
+    fn holding() -> Holding {
+        let rule = Rule { id: "x".into(), limit: 100, window: Window::Day, mode: Mode::Exact };
+        let unpaid = (rule.window.index(NOW), 1);
+        Holding { lease: Lease::default(), rule: Some(rule), unpaid }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        /// QUOTAS.md, 11, in a table of four.
+        #[test]
+        fn each_table_stays_within_its_bound_and_hands_out_whoever_has_to_go(
+            steps in prop::collection::vec(
+                (select(vec![Crowd::Callers, Crowd::Values, Crowd::Strangers]), 0..9_u8, any::<bool>(), 0..8_u8),
+                1..48,
+            ),
+        ) {
+            let accounts = Accounts::holding(MAX);
+            let mut holding_something = BTreeSet::new();
+            let mut now = NOW;
+            for (crowd, number, holds, kind) in steps {
+                if kind == 0 {
+                    now = now.plus(Duration::from_secs(1));
+                    accounts.oldest(now);
+                } else {
+                    let counter = format!("{crowd:?} {number}");
+                    let before = accounts.tables().map(|table| table.lock().len());
+                    let (account, evicted) = accounts.get(&counter, crowd);
+                    prop_assert_eq!(&*account.counter, &*counter);
+                    if let Some(evicted) = evicted {
+                        prop_assert!(evicted.counter.starts_with(&format!("{crowd:?} ")), "of another crowd");
+                        prop_assert!(before.contains(&MAX), "nobody had to go");
+                        holding_something.remove(&evicted.counter);
+                    }
+                    if holds {
+                        account.lock().insert("x".to_owned(), holding());
+                        holding_something.insert(account.counter.clone());
+                    }
+                }
+                let held: Vec<_> = accounts.tables().map(|table| table.lock().iter().map(|(counter, _)| counter.clone()).collect::<Vec<_>>()).into();
+                prop_assert!(held.iter().all(|table| table.len() <= MAX), "{:?}", held);
+                let held: BTreeSet<_> = held.into_iter().flatten().collect();
+                prop_assert!(holding_something.is_subset(&held), "forgotten: {:?} of {:?}", holding_something, held);
+            }
+            let taken: BTreeSet<_> = accounts.take_all().into_iter().map(|account| account.counter.clone()).collect();
+            prop_assert!(holding_something.is_subset(&taken));
+            prop_assert!(accounts.tables().iter().all(|table| table.lock().is_empty()));
+        }
+    }
 }
