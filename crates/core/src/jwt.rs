@@ -15,4 +15,4 @@ pub use claims::{Identity, InvalidClaims, is_scope};
 pub use issuer::{IntrospectionPolicy, IssuerPolicy, KeyUrl, Verification};
 pub use json::{InvalidJson, parse_strict};
 pub use keys::{InvalidKeySet, KeySet, Unverified};
-pub use token::{InvalidToken, SignedToken, TOKEN_BYTES_MAX, looks_like_token};
+pub use token::{InvalidToken, SignedToken, TOKEN_BYTES_MAX, claimed_issuer, looks_like_token};

@@ -6,12 +6,14 @@ mod gateway {
     mod accounts;
     mod ahead;
     mod answers;
+    mod challenges;
     mod costs;
     mod credentials;
     mod edge;
     mod endpoints;
     mod forwarding;
     mod identities;
+    mod introspection;
     mod laws;
     mod limits;
     mod metrics;

@@ -203,3 +203,71 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, In
     // A cast from a float saturates.
     Ok(Some(Timestamp::from_millis((seconds * 1000.0) as u64)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::{InvalidClaims, IssuerPolicy};
+    use crate::{
+        jwt::{Algorithm, KeySet, Verification},
+        time::Timestamp,
+    };
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn issuer(leeway: u64) -> IssuerPolicy {
+        IssuerPolicy {
+            id: "main".into(),
+            verification: Verification::Inline(KeySet::default()),
+            algorithms: Box::new([Algorithm::ES256]),
+            hash: [0; 32],
+            keys_hash: [0; 32],
+            issuer: "main".into(),
+            audiences: Box::new(["orders".into()]),
+            leeway: Duration::from_secs(leeway),
+            consumer_claim: "sub".into(),
+            plan_claim: None,
+            scopes_claim: None,
+            groups_claim: None,
+        }
+    }
+
+    /// What becomes of good claims with this one changed.
+    fn refusal(leeway: u64, name: &str, value: Value) -> Option<InvalidClaims> {
+        let mut claims = json!({"iss": "main", "aud": "orders", "sub": "alice", "exp": NOW + 1000});
+        claims[name] = value;
+        let claims = claims.as_object().cloned().expect("claims");
+        issuer(leeway).identify(claims, Timestamp::from_seconds(NOW)).err()
+    }
+
+    #[test]
+    fn the_leeway_is_on_both_sides_and_no_longer_than_it_says() {
+        for leeway in [0, 60, 300] {
+            for (name, value, expected) in [
+                ("exp", json!(NOW - leeway), Some(InvalidClaims::Expired)),
+                ("exp", json!(NOW - leeway + 1), None),
+                ("exp", json!((NOW - leeway) as f64 + 0.5), None),
+                ("nbf", json!(NOW + leeway), None),
+                ("nbf", json!(NOW + leeway + 1), Some(InvalidClaims::NotYet)),
+                ("nbf", json!((NOW + leeway) as f64 + 0.5), Some(InvalidClaims::NotYet)),
+                ("iat", json!(NOW + leeway), None),
+                ("iat", json!(NOW + leeway + 1), Some(InvalidClaims::NotYet)),
+                ("nbf", json!(-1), None),
+            ] {
+                assert_eq!(refusal(leeway, name, value.clone()), expected, "{leeway} s of leeway, {name} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_numbers() {
+        for name in ["exp", "nbf", "iat"] {
+            for value in [json!("1900000000"), json!(null), json!([1_900_000_000]), json!(true)] {
+                assert_eq!(refusal(60, name, value.clone()), Some(InvalidClaims::Time), "{name} {value}");
+            }
+        }
+    }
+}

@@ -88,11 +88,15 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    /// A shared secret. It takes no algorithm whose hash is longer than the secret.
+    /// A shared secret. It takes no algorithm whose hash is longer than the secret, so that one shorter than all of them
+    /// is no key.
     #[must_use]
     pub fn from_secret(secret: &[u8]) -> Self {
         let takes = |algorithm: &Algorithm| secret.len() >= algorithm.secret_bytes_min();
-        let algorithms = Algorithm::SYMMETRIC.into_iter().filter(takes).collect();
+        let algorithms: Box<[Algorithm]> = Algorithm::SYMMETRIC.into_iter().filter(takes).collect();
+        if algorithms.is_empty() {
+            return Self::default();
+        }
         Self { keys: Arc::new([Key { kid: None, algorithms, key: DecodingKey::from_secret(secret) }]) }
     }
 

@@ -23,6 +23,25 @@ pub fn looks_like_token(text: &[u8]) -> bool {
     is_filled(header) && payload.filter(is_part).is_some() && is_filled(signature) && parts.next().is_none()
 }
 
+/// The issuer that a text with the shape of a token names, whatever its header says: only that one may judge it.
+/// `None` where it names none, or is no such token at all.
+///
+/// # Errors
+///
+/// [`InvalidToken::Malformed`] where the payload has a member twice, so that two readers may find two issuers.
+pub fn claimed_issuer(text: &[u8]) -> Result<Option<String>, InvalidToken> {
+    if text.len() > TOKEN_BYTES_MAX || !looks_like_token(text) {
+        return Ok(None);
+    }
+    let payload = text.split(|byte| *byte == b'.').nth(1).unwrap_or_default();
+    let Ok(payload) = URL_SAFE_NO_PAD.decode(payload) else { return Ok(None) };
+    match parse_strict(&payload) {
+        Ok(claims) => Ok(claims.get("iss").and_then(Value::as_str).map(str::to_owned)),
+        Err(_) if serde_json::from_slice::<Map<String, Value>>(&payload).is_ok() => Err(InvalidToken::Malformed),
+        Err(_) => Ok(None),
+    }
+}
+
 /// A token whose header was read. Its signature is not verified.
 #[derive(Clone)]
 pub struct SignedToken<'a> {
@@ -133,7 +152,7 @@ fn object(part: &str) -> Result<Map<String, Value>, InvalidToken> {
 mod tests {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-    use super::{InvalidToken, SignedToken, TOKEN_BYTES_MAX};
+    use super::{InvalidToken, SignedToken, TOKEN_BYTES_MAX, claimed_issuer};
 
     fn refusal(header: &str, payload: &str) -> Option<InvalidToken> {
         let [header, payload] = [header, payload].map(|part| URL_SAFE_NO_PAD.encode(part));
@@ -167,6 +186,24 @@ mod tests {
         }
         for payload in ["[]", "7", "", r#"{"sub":"a","sub":"a"}"#] {
             assert_eq!(refusal(r#"{"alg":"RS256"}"#, payload), Some(InvalidToken::Malformed), "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_payload_names_its_issuer_whatever_the_header_is() {
+        let claimed = |header: &str, payload: &str| {
+            let [header, payload] = [header, payload].map(|part| URL_SAFE_NO_PAD.encode(part));
+            claimed_issuer(format!("{header}.{payload}.AAAA").as_bytes())
+        };
+        for header in [r#"{"alg":"RS256"}"#, r#"{"alg":"none"}"#, r#"{"alg":"ES512","jwk":{}}"#, "no JSON"] {
+            assert_eq!(claimed(header, r#"{"iss":"main","sub":"a"}"#), Ok(Some("main".to_owned())), "{header}");
+        }
+        for payload in [r#"{"iss":7}"#, r#"{"sub":"a"}"#, "[]", "no JSON", ""] {
+            assert_eq!(claimed("{}", payload), Ok(None), "{payload}");
+        }
+        assert_eq!(claimed("{}", r#"{"iss":"main","iss":"other"}"#), Err(InvalidToken::Malformed));
+        for text in ["opaque", "a.b", "a.e30.", "a.e3.b"] {
+            assert_eq!(claimed_issuer(text.as_bytes()), Ok(None), "{text}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! A way out that leads nowhere.
 
-use std::{collections::VecDeque, fmt, sync::Mutex};
+use std::{collections::VecDeque, fmt, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,6 +28,7 @@ pub struct FakeOutbound {
     script: Mutex<VecDeque<Answer>>,
     responder: Option<Responder>,
     hangs: Option<Condition>,
+    slow: Option<(Duration, Condition)>,
 }
 
 impl FakeOutbound {
@@ -46,6 +47,16 @@ impl FakeOutbound {
     #[must_use]
     pub fn hanging_where(self, hangs: impl Fn(&OutboundRequest) -> bool + Send + Sync + 'static) -> Self {
         Self { hangs: Some(Box::new(hangs)), ..self }
+    }
+
+    /// Answers requests of which this is true when they come only after a while.
+    #[must_use]
+    pub fn slow_where(
+        self,
+        delay: Duration,
+        is_slow: impl Fn(&OutboundRequest) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { slow: Some((delay, Box::new(is_slow))), ..self }
     }
 
     /// Adds an answer to the script.
@@ -79,6 +90,9 @@ impl Outbound for FakeOutbound {
         if self.hangs.as_ref().is_some_and(|hangs| hangs(&request)) {
             locked(&self.requests).push(request);
             return std::future::pending().await;
+        }
+        if let Some((delay, _)) = self.slow.as_ref().filter(|(_, is_slow)| is_slow(&request)) {
+            tokio::time::sleep(*delay).await;
         }
         let scripted = locked(&self.script).pop_front();
         let answer = scripted.unwrap_or_else(|| match &self.responder {

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::meter::Meter;
 
-pub(super) use proven::visible;
+pub(super) use proven::{is_sent, visible};
 
 /// Verifies credentials, and remembers for a bounded time what it verified.
 pub(super) struct Authenticator {

@@ -9,7 +9,10 @@ use std::sync::{
 };
 
 use faregate_core::{
-    jwt::{Identity, InvalidClaims, IssuerPolicy, KeySet, SignedToken, TOKEN_BYTES_MAX, Unverified, Verification},
+    jwt::{
+        Identity, InvalidClaims, InvalidToken, IssuerPolicy, KeySet, SignedToken, TOKEN_BYTES_MAX, Unverified,
+        Verification, claimed_issuer,
+    },
     policy::jwt::JwtPolicy,
     time::Timestamp,
 };
@@ -47,6 +50,12 @@ impl From<InvalidClaims> for Refused {
             InvalidClaims::Expired => Self::Expired,
             error => Self::Invalid(error.to_string()),
         }
+    }
+}
+
+impl From<InvalidToken> for Refused {
+    fn from(error: InvalidToken) -> Self {
+        Self::Invalid(error.to_string())
     }
 }
 
@@ -142,19 +151,21 @@ impl TokenVerifier {
             }
         }
         let read = SignedToken::parse(token).and_then(|signed| Ok((signed.claims()?, signed)));
-        let iss = read.as_ref().ok().and_then(|(claims, _)| claims.get("iss")).and_then(Value::as_str);
-        let issuer = match policy.issuer_of(iss) {
-            Some(issuer) => issuer,
-            None => {
-                let cause = read.err().map_or("no issuer of this route".to_owned(), |error| error.to_string());
-                return Err(Refused::Invalid(cause));
-            }
+        let named = match &read {
+            Ok((claims, _)) => policy.issuer_of(claims.get("iss").and_then(Value::as_str)),
+            // A header that is refused hides no issuer: the token is shown to no other one.
+            Err(_) => policy.issuer_of(claimed_issuer(token)?.as_deref()),
+        };
+        let issuer = match (named, &read) {
+            (Some(issuer), _) => issuer,
+            (None, Ok(_)) => return Err(Refused::Invalid("no issuer of this route".to_owned())),
+            (None, Err(error)) => return Err((*error).into()),
         };
         let asked_at = self.clock.now();
         let (identity, keys) = match &issuer.verification {
             Verification::Introspection(asked) => (self.introspections.ask(issuer, asked, token, hash).await?, [0; 32]),
             Verification::Inline(_) | Verification::Remote(_) | Verification::Secret(_) => {
-                let (claims, signed) = read.map_err(|error| Refused::Invalid(error.to_string()))?;
+                let (claims, signed) = read?;
                 let keys = self.verify_signature(issuer, &signed, side_work).await?;
                 (issuer.identify(claims, self.clock.now())?, keys)
             }
@@ -205,14 +216,20 @@ impl TokenVerifier {
             Ok(()) => return Ok(keys.version),
             Err(error) => error,
         };
+        let cause = |keys: &KeySet| match keys.is_empty() {
+            true => format!("issuer {} has no usable key or secret", issuer.id),
+            false => error.to_string(),
+        };
         let may_be_newer = matches!(error, Unverified::UnknownKey | Unverified::Unnamed);
         if may_be_newer
             && let Some(newer) = self.keys.newer(issuer, keys.version).await.map_err(Refused::Unavailable)?
-            && self.check(&newer.set, token, issuer).is_ok()
         {
-            return Ok(newer.version);
+            return match self.check(&newer.set, token, issuer) {
+                Ok(()) => Ok(newer.version),
+                Err(_) => Err(Refused::Invalid(cause(&newer.set))),
+            };
         }
-        Err(Refused::Invalid(error.to_string()))
+        Err(Refused::Invalid(cause(&keys.set)))
     }
 
     fn check(&self, keys: &KeySet, token: &SignedToken<'_>, issuer: &IssuerPolicy) -> Result<(), Unverified> {

@@ -11,7 +11,7 @@ use std::{
 use faregate_engine::{
     fakes::FakeOutbound,
     gateway::{Incoming, Peer, SideWork},
-    ports::Metric,
+    ports::{Metric, OutboundRequest},
 };
 use faregate_testing::issuer::SigningKey;
 use serde_json::json;
@@ -75,9 +75,9 @@ async fn a_provider_that_hangs_costs_one_attempt_in_ten_seconds() {
     assert_eq!((provider_calls(&harness), harness.telemetry.count(Metric::IssuerErrors)), (3, 1));
     let (_, detail) = harness.telemetry.metrics().pop().expect("a metric");
     assert_eq!(detail, "issuer main: an attempt to fetch the keys was given up unanswered");
-    // Overdue: one request waits a little, too.
+    // Overdue: one request waits a little, too, and longer after each attempt that was given up.
     harness.clock.advance(Duration::from_secs(292));
-    assert_eq!(timed(&harness, &token).await, (200, Duration::from_millis(200), half_a_second));
+    assert_eq!(timed(&harness, &token).await, (200, Duration::from_millis(400), half_a_second));
     for _ in 0..3 {
         harness.clock.advance(Duration::from_secs(3));
         assert_eq!(timed(&harness, &token).await, (200, no_time, no_time));
@@ -86,6 +86,30 @@ async fn a_provider_that_hangs_costs_one_attempt_in_ten_seconds() {
     harness.clock.advance(Duration::from_secs(1));
     assert_eq!(timed(&harness, &token).await.2, half_a_second);
     assert_eq!(provider_calls(&harness), 5);
+}
+
+/// Each attempt that is given up has the next one waited for longer, so that a key which was taken back does not count
+/// for a day.
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_only_slow_gets_its_answer_through() {
+    let [old, new] = ["a", "b"].map(|kid| SigningKey::es256(kid).expect("a key"));
+    let provider = Provider::of(&old);
+    let is_slow = |request: &OutboundRequest| request.path_and_query.starts_with("/keys");
+    let outbound = provider.outbound().slow_where(Duration::from_millis(1000), is_slow);
+    let harness = Harness::with_outbound(discovering(), outbound).await;
+    let token = old.token(&claims()).expect("a token");
+    assert_eq!(call(&harness, &token).await.status, 200);
+    provider.rotate_to(&new);
+    harness.clock.advance(Duration::from_secs(300));
+    assert_eq!(timed(&harness, &token).await.0, 200, "an attempt goes on beside it, and is given up");
+    harness.clock.advance(Duration::from_secs(301));
+    let mut waited = Vec::new();
+    for _ in 0..3 {
+        waited.push(timed(&harness, &token).await);
+        harness.clock.advance(Duration::from_secs(10));
+    }
+    let statuses: Vec<_> = waited.iter().map(|(status, wait, _)| (*status, wait.as_millis())).collect();
+    assert_eq!(statuses, [(200, 400), (200, 800), (401, 1000)], "the old key is looked for once more");
 }
 
 #[tokio::test(start_paused = true)]

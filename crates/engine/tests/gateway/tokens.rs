@@ -1,13 +1,10 @@
 //! Tokens: signatures, keys that rotate, providers that are down, and what is remembered.
 
-use std::{
-    sync::{Arc, Mutex, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use faregate_engine::{body::full, fakes::FakeOutbound};
 use faregate_testing::issuer::SigningKey;
-use http::{Response, StatusCode};
+use http::Response;
 use serde_json::{Value, json};
 
 use super::support::{
@@ -96,6 +93,48 @@ async fn rotated_keys_are_found_at_once_and_looked_for_only_so_often() {
         harness.clock.advance(Duration::from_secs(advance));
         assert_eq!(call(&harness, &token(&keys[2])).await.status, 401);
         assert_eq!(provider_calls(&harness), calls, "after {advance} s");
+    }
+}
+
+#[tokio::test]
+async fn looks_in_vain_delay_no_rotation_that_begins_after_them() {
+    let keys = ["a", "b", "c", "nobody's"].map(|kid| SigningKey::es256(kid).expect("a key"));
+    let provider = Provider::of(&keys[0]);
+    let harness = Harness::with_outbound(discovering(), provider.outbound()).await;
+    let [old, new, newest, unknown] = keys.each_ref().map(|key| {
+        let claims = json!({"iss": ISSUER, "aud": "orders", "sub": "alice", "exp": NOW.as_seconds() + 100_000});
+        key.token(&claims).expect("a token")
+    });
+    assert_eq!(call(&harness, &old).await.status, 200);
+    for pause in [0, 30, 60, 120, 240, 480] {
+        harness.clock.advance(Duration::from_secs(pause));
+        assert_eq!(call(&harness, &unknown).await.status, 401);
+    }
+    // Ten minutes at most; the ordinary refresh of every five goes on.
+    let calls = provider_calls(&harness);
+    harness.clock.advance(Duration::from_secs(599));
+    assert_eq!((call(&harness, &unknown).await.status, provider_calls(&harness)), (401, calls + 2));
+    harness.clock.advance(Duration::from_secs(1));
+    assert_eq!((call(&harness, &unknown).await.status, provider_calls(&harness)), (401, calls + 4));
+    provider.rotate_to(&keys[1]);
+    harness.clock.advance(Duration::from_secs(301));
+    assert_eq!(call(&harness, &old).await.status, 200, "the refresh goes on beside it");
+    assert_eq!(call(&harness, &new).await.status, 200);
+    provider.rotate_to(&keys[2]);
+    harness.clock.advance(Duration::from_secs(29));
+    assert_eq!(call(&harness, &newest).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_remembered_token_is_checked_for_its_beginning_each_time() {
+    let key = SigningKey::es256("a").expect("a key");
+    let harness = Harness::with_outbound(discovering(), Provider::of(&key).outbound()).await;
+    let mut claims = claims();
+    claims["nbf"] = json!(NOW.as_seconds());
+    let token = key.token(&claims).expect("a token");
+    for (seconds, status) in [(0, 200), (60, 200), (61, 401), (0, 200)] {
+        harness.clock.set(faregate_core::time::Timestamp::from_seconds(NOW.as_seconds() - seconds));
+        assert_eq!(call(&harness, &token).await.status, status, "{seconds} s before");
     }
 }
 
@@ -200,137 +239,8 @@ async fn a_shared_secret_signs_and_is_read_anew_when_it_was_changed() {
     let short = SigningKey::hs256(b"short").expect("a key");
     let claims = json!({"iss": "partner", "aud": "orders", "sub": "p", "exp": NOW.as_seconds() + 3600});
     assert_eq!(call(&harness, &short.token(&claims).expect("a token")).await.status, 401);
-}
-
-fn introspecting() -> Value {
-    let client = json!({"id": "gate way", "secret": {"ssm": "/faregate/client"}});
-    let introspection = json!({"url": format!("{ISSUER}/introspect"), "client": client});
-    document(json!({"id": "opaque", "issuer": ISSUER, "introspection": introspection}), json!({"issuers": ["opaque"]}))
-}
-
-#[tokio::test]
-async fn an_opaque_token_is_asked_about_and_remembered_for_a_minute() {
-    let answer = Arc::new(Mutex::new((StatusCode::OK, json!({"active": true, "sub": "alice", "scope": "a b"}))));
-    let said = Arc::clone(&answer);
-    let outbound = FakeOutbound::answering(move |request| {
-        if request.path_and_query != "/introspect" {
-            return Ok(Response::new(full("hello")));
-        }
-        let (status, body) = said.lock().expect("a lock").clone();
-        Ok(Response::builder().status(status).body(full(body.to_string())).expect("an answer"))
-    });
-    let harness = Harness::with_outbound(introspecting(), outbound).await;
-    harness.secrets.set("/faregate/client", "s:cret");
-    let say = |status: StatusCode, body: Value| *answer.lock().expect("a lock") = (status, body);
-    assert_eq!(call(&harness, "token-one").await.status, 200);
-    let asked = harness.outbound.requests().remove(0);
-    assert_eq!(asked.body, "token=token-one&token_type_hint=access_token");
-    // `gate+way:s%3Acret`
-    assert_eq!(asked.headers["authorization"], "Basic Z2F0ZSt3YXk6cyUzQWNyZXQ=");
-    let sent = harness.outbound.requests().pop().expect("a request").headers;
-    assert_eq!(
-        (&sent["x-faregate-consumer"], &sent["x-faregate-scopes"]),
-        (&"opaque:alice".parse().expect("a value"), &"a b".parse().expect("a value"))
-    );
-
-    // Revoked: known for 60 s at most, the refusal for 10 s.
-    say(StatusCode::OK, json!({"active": false}));
-    harness.clock.advance(Duration::from_millis(59_999));
-    assert_eq!(call(&harness, "token-one").await.status, 200);
-    harness.clock.advance(Duration::from_millis(1));
-    assert_eq!(call(&harness, "token-one").await.status, 401);
-    say(StatusCode::OK, json!({"active": true, "sub": "alice", "exp": NOW.as_seconds() + 100}));
-    harness.clock.advance(Duration::from_millis(9_999));
-    assert_eq!(call(&harness, "token-one").await.status, 401);
-    harness.clock.advance(Duration::from_millis(1));
-    assert_eq!(call(&harness, "token-one").await.status, 200);
-    // 70 s have passed: the token's own time ends at 100 s and 60 s of leeway.
-    harness.clock.advance(Duration::from_secs(30 + 60));
-    assert_eq!(call(&harness, "token-one").await.status, 401);
-
-    for (number, wrong) in [
-        json!({"active": "true", "sub": "alice"}),
-        json!({"sub": "alice"}),
-        json!({"active": true}),
-        json!({"active": true, "sub": "alice", "iss": "https://other.example.com"}),
-        json!({"active": true, "sub": "alice", "exp": NOW.as_seconds() - 1000}),
-        json!({"active": true, "sub": "alice", "scope": 7}),
-        json!({"active": true, "sub": "alice", "tenant": 1, "exp": "soon"}),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        say(StatusCode::OK, wrong.clone());
-        assert_eq!(call(&harness, &format!("wrong-{number}")).await.status, 401, "{wrong}");
-    }
-    // No token at all: nobody is asked.
-    let asked = provider_calls(&harness);
-    assert_eq!(call(&harness, "two words").await.status, 401);
-    assert_eq!(provider_calls(&harness), asked);
-    for (status, body) in [
-        (StatusCode::INTERNAL_SERVER_ERROR, json!({})),
-        (StatusCode::UNAUTHORIZED, json!({"active": true, "sub": "alice"})),
-        (StatusCode::FOUND, json!({"active": true, "sub": "alice"})),
-        (StatusCode::OK, json!([])),
-    ] {
-        say(status, body.clone());
-        for _ in 0..3 {
-            let answer = call(&harness, &format!("down-{}", status.as_u16())).await;
-            assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"), "{status}");
-        }
-        harness.clock.advance(Duration::from_secs(1));
-    }
-}
-
-#[tokio::test]
-async fn an_answer_for_another_audience_is_no_answer_for_this_one() {
-    let mut document = introspecting();
-    document["issuers"][0]["audiences"] = json!(["orders"]);
-    let outbound = FakeOutbound::default();
-    for aud in [json!("billing"), Value::Null, json!(["billing", "orders"])] {
-        let body = json!({"active": true, "sub": "alice", "aud": aud});
-        outbound.then_status(StatusCode::OK, body.to_string());
-    }
-    outbound.then_status(StatusCode::OK, "hello");
-    let harness = Harness::with_outbound(document, outbound).await;
-    harness.secrets.set("/faregate/client", "secret");
-    for (token, status) in [("a", 401), ("b", 401), ("c", 200)] {
-        assert_eq!(call(&harness, token).await.status, status, "{token}");
-    }
-}
-
-#[tokio::test]
-async fn a_clock_that_is_set_back_makes_no_answer_young() {
-    let outbound = FakeOutbound::default();
-    outbound.then_status(StatusCode::OK, json!({"active": true, "sub": "alice"}).to_string());
-    outbound.then_status(StatusCode::OK, "hello");
-    outbound.then_status(StatusCode::OK, json!({"active": false}).to_string());
-    let harness = Harness::with_outbound(introspecting(), outbound).await;
-    harness.secrets.set("/faregate/client", "secret");
-    assert_eq!(call(&harness, "a").await.status, 200);
-    harness.clock.set(faregate_core::time::Timestamp::from_seconds(NOW.as_seconds() - 600));
-    assert_eq!(call(&harness, "a").await.status, 401);
-}
-
-#[tokio::test]
-async fn a_clients_secret_that_was_changed_is_read_anew() {
-    let harness = Harness::with_outbound(
-        introspecting(),
-        FakeOutbound::answering(|request| {
-            if request.path_and_query != "/introspect" {
-                return Ok(Response::new(full("hello")));
-            }
-            // `gate+way:new`
-            let is_new = request.headers["authorization"] == "Basic Z2F0ZSt3YXk6bmV3";
-            let status = if is_new { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
-            let body = json!({"active": true, "sub": "alice"}).to_string();
-            Ok(Response::builder().status(status).body(full(body)).expect("an answer"))
-        }),
-    )
-    .await;
-    harness.secrets.set("/faregate/client", "old");
-    harness.secrets.then("/faregate/client", "new");
-    assert_eq!(call(&harness, "a").await.status, 200);
+    let cause = harness.last_record().cause;
+    assert_eq!(cause.as_deref(), Some("issuer partner has no usable key or secret"));
 }
 
 #[tokio::test]
@@ -389,31 +299,6 @@ async fn another_description_of_an_issuer_keeps_its_keys() {
     harness.publish(document).await;
     harness.clock.advance(Duration::from_secs(61));
     assert_eq!(call(&harness, &key.token(&claims()).expect("a token")).await.status, 200);
-}
-
-#[tokio::test]
-async fn a_new_snapshot_asks_anew_though_nothing_of_the_issuer_changed() {
-    let outbound = FakeOutbound::answering(|request| {
-        let body = match request.path_and_query.as_str() {
-            "/introspect" => json!({"active": true, "sub": "alice"}).to_string(),
-            _ => "hello".to_owned(),
-        };
-        Ok(Response::new(full(body)))
-    });
-    let harness = Harness::with_outbound(introspecting(), outbound).await;
-    harness.secrets.set("/faregate/client", "secret");
-    let send = async || {
-        assert_eq!(call(&harness, "a").await.status, 200);
-        provider_calls(&harness)
-    };
-    assert_eq!((send().await, send().await), (1, 1));
-    harness.clock.advance(Duration::from_secs(10));
-    assert_eq!((send().await, send().await), (1, 1), "the same snapshot, looked for again");
-    let mut other = introspecting();
-    other["backends"][0]["description"] = json!("another one");
-    harness.publish(other).await;
-    harness.clock.advance(Duration::from_secs(10));
-    assert_eq!((send().await, send().await, send().await), (1, 2, 2), "it is found beside the first request");
 }
 
 #[tokio::test]

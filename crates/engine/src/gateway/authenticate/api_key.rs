@@ -59,7 +59,8 @@ fn forwarded(policy: &ApiKeyPolicy, item: &KeyItem) -> Vec<(HeaderName, HeaderVa
     let list = |header: &HeaderName, list: &[Box<str>]| {
         let texts: Vec<String> =
             list.iter().filter_map(|text| Some(proven::visible(text)?.to_str().ok()?.to_owned())).collect();
-        let value = HeaderValue::from_str(&texts.join(" ")).ok().filter(|value| !value.is_empty());
+        let value =
+            HeaderValue::from_str(&texts.join(" ")).ok().filter(|value| !value.is_empty() && proven::is_sent(value));
         Some((header.clone(), value?))
     };
     let mut headers = proven::headers(&policy.forward_metadata, |name| match name {

@@ -7,8 +7,14 @@ use serde_json::Value;
 /// What is percent-encoded in an identity header: all but visible ASCII, and the percent sign itself.
 const NOT_VISIBLE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
-/// Longest header that carries a claim or metadata, in bytes; a longer one is not sent.
+/// Longest header that carries claims, metadata or scopes, in bytes; a longer one is not sent, since a header that no
+/// backend would take fails the whole request there.
 const HEADER_BYTES_MAX: usize = 8 * 1024;
+
+/// Whether a value is no longer than backends take.
+pub(in crate::gateway) fn is_sent(value: &HeaderValue) -> bool {
+    value.len() <= HEADER_BYTES_MAX
+}
 
 /// A text as a header's value, percent-encoded where it is not visible ASCII (SECURITY.md 10).
 pub(in crate::gateway) fn visible(text: &str) -> Option<HeaderValue> {
@@ -34,8 +40,7 @@ pub(super) fn headers<'a>(
             Value::String(text) => visible(text),
             other => visible(&other.to_string()),
         };
-        // A header that no backend would take fails the whole request there.
-        Some((header.clone(), value.filter(|value| value.len() <= HEADER_BYTES_MAX)?))
+        Some((header.clone(), value.filter(is_sent)?))
     };
     wanted.iter().filter_map(filled).collect()
 }

@@ -25,7 +25,9 @@ pub(super) fn challenged(
             CredentialPolicy::Iam => "AWS4-HMAC-SHA256 realm=\"faregate\"".to_owned(),
             CredentialPolicy::ForwardAuth(policy) => format!("ForwardAuth realm=\"{}\"", policy.id),
         };
-        if !problem.challenges.contains(&challenge) {
+        // One for each scheme and realm, and of those the one that says most.
+        if !problem.challenges.iter().any(|known| known.starts_with(&challenge)) {
+            problem.challenges.retain(|known| !challenge.starts_with(known.as_str()));
             problem.challenges.push(challenge);
         }
     }

@@ -3,7 +3,11 @@
 use faregate_core::forwarding::VIA;
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::gateway::{authenticate::visible, caller::Caller, edge::Client};
+use crate::gateway::{
+    authenticate::{is_sent, visible},
+    caller::Caller,
+    edge::Client,
+};
 
 /// Adds who asked whom for what, as proxies say it.
 pub(super) fn add_forwarding(headers: &mut HeaderMap, client: &Client, request_id: &str) {
@@ -36,7 +40,7 @@ pub(super) fn add_identity(headers: &mut HeaderMap, caller: &Caller, plan: Optio
     set("x-faregate-plan", plan.or(caller.plan()).filter(|_| !caller.is_anonymous()).and_then(visible));
     if !caller.scopes().is_empty() {
         // Scopes are visible ASCII (RFC 6749 §3.3), with a blank between.
-        set("x-faregate-scopes", HeaderValue::from_str(&caller.scopes().join(" ")).ok());
+        set("x-faregate-scopes", HeaderValue::from_str(&caller.scopes().join(" ")).ok().filter(is_sent));
     }
     for (name, value) in caller.proofs().iter().flat_map(|proof| &proof.headers) {
         headers.append(name, value.clone());

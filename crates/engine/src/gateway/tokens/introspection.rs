@@ -26,10 +26,10 @@ use crate::{
 const REFUSAL_AGE_MAX: Duration = Duration::from_secs(10);
 const REFUSALS_MAX: usize = 10_000;
 const REFUSALS_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How long a failure of an issuer is remembered, and of how many.
+/// How long a failure is remembered, and how many.
 const FAILURE_AGE_MAX: Duration = Duration::from_secs(1);
-const ISSUERS_MAX: usize = 1000;
-const ISSUERS_BYTES_MAX: usize = 1024 * 1024;
+const FAILURES_MAX: usize = 1000;
+const FAILURES_BYTES_MAX: usize = 1024 * 1024;
 /// How long an answer may take, and how long it may be.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -39,7 +39,23 @@ pub(super) struct Introspections {
     ports: TokenPorts,
     refused: Bounded<TokenKey, (Timestamp, InvalidClaims)>,
     /// When an issuer last gave no answer: nobody else waits for it a moment later.
-    failed: Bounded<[u8; 32], (Timestamp, Arc<str>)>,
+    down: Bounded<[u8; 32], (Timestamp, Arc<str>)>,
+    /// When an issuer last did not take the question about a token, which concerns nobody else's.
+    unanswered: Bounded<TokenKey, (Timestamp, Arc<str>)>,
+}
+
+/// Why an issuer gave no verdict on a token.
+enum Failure {
+    /// It would give none on any other either.
+    Down(String),
+    /// It does not take this question.
+    Unanswered(String),
+}
+
+impl Failure {
+    fn down(cause: impl ToString) -> Self {
+        Self::Down(cause.to_string())
+    }
 }
 
 impl Introspections {
@@ -47,7 +63,8 @@ impl Introspections {
         Self {
             ports: ports.clone(),
             refused: Bounded::new(REFUSALS_MAX, REFUSALS_BYTES_MAX),
-            failed: Bounded::new(ISSUERS_MAX, ISSUERS_BYTES_MAX),
+            down: Bounded::new(FAILURES_MAX, FAILURES_BYTES_MAX),
+            unanswered: Bounded::new(FAILURES_MAX, FAILURES_BYTES_MAX),
         }
     }
 
@@ -64,13 +81,19 @@ impl Introspections {
         if let Some((_, error)) = self.refused.get(&key).filter(|(at, _)| is_within(*at, now, REFUSAL_AGE_MAX)) {
             return Err(error.into());
         }
-        if let Some((_, cause)) = self.failed.get(&issuer.hash).filter(|(at, _)| is_within(*at, now, FAILURE_AGE_MAX)) {
+        let failed = self.down.get(&issuer.hash).into_iter().chain(self.unanswered.get(&key));
+        if let Some((_, cause)) = failed.into_iter().find(|(at, _)| is_within(*at, now, FAILURE_AGE_MAX)) {
             return Err(Refused::Unavailable(cause.to_string()));
         }
-        let answer = self.answer(asked, token).await.map_err(|cause| {
+        let answer = self.answer(asked, token).await.map_err(|failure| {
+            let (Failure::Down(cause) | Failure::Unanswered(cause)) = &failure;
             let cause = format!("issuer {}: {cause}", issuer.id);
             self.ports.telemetry.metric(Metric::IssuerErrors, &cause);
-            self.failed.put(issuer.hash, (self.ports.clock.now(), cause.as_str().into()), 300);
+            let noted = (self.ports.clock.now(), cause.as_str().into());
+            match failure {
+                Failure::Down(_) => self.down.put(issuer.hash, noted, 300),
+                Failure::Unanswered(_) => self.unanswered.put(key, noted, 300),
+            }
             Refused::Unavailable(cause)
         })?;
         let now = self.ports.clock.now();
@@ -86,21 +109,27 @@ impl Introspections {
         &self,
         asked: &IntrospectionPolicy,
         token: &[u8],
-    ) -> Result<serde_json::Map<String, Value>, String> {
-        let secret = self.ports.secrets.read(&asked.client_secret).await.map_err(|error| error.to_string())?;
-        let mut answer = self.post(asked, &secret, token).await?;
-        if answer.status == StatusCode::UNAUTHORIZED {
-            let newer = self.ports.secrets.refresh(&asked.client_secret).await.map_err(|error| error.to_string())?;
+    ) -> Result<serde_json::Map<String, Value>, Failure> {
+        let secret = self.ports.secrets.read(&asked.client_secret).await.map_err(Failure::down)?;
+        let mut answer = self.post(asked, &secret, token).await.map_err(Failure::Down)?;
+        if may_refuse_the_client(&answer) {
+            let newer = self.ports.secrets.refresh(&asked.client_secret).await.map_err(Failure::down)?;
             if !newer.matches(secret.expose()) {
-                answer = self.post(asked, &newer, token).await?;
+                answer = self.post(asked, &newer, token).await.map_err(Failure::Down)?;
             }
         }
-        if answer.status != StatusCode::OK {
-            return Err(format!("introspection was answered {}", answer.status.as_u16()));
-        }
-        match parse_strict(&answer.body) {
-            Ok(Value::Object(members)) => Ok(members),
-            _ => Err("the answer to introspection is no JSON object".to_owned()),
+        let cause = format!("introspection was answered {}", answer.status.as_u16());
+        match answer.status {
+            StatusCode::OK => match parse_strict(&answer.body) {
+                Ok(Value::Object(members)) => Ok(members),
+                _ => Err(Failure::Unanswered("the answer to introspection is no JSON object".to_owned())),
+            },
+            // A firewall before the provider may dislike what a client calls its token.
+            StatusCode::FORBIDDEN | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+                Err(Failure::Unanswered(cause))
+            }
+            StatusCode::BAD_REQUEST if !may_refuse_the_client(&answer) => Err(Failure::Unanswered(cause)),
+            _ => Err(Failure::Down(cause)),
         }
     }
 
@@ -126,6 +155,20 @@ impl Introspections {
             bytes_max: ANSWER_BYTES_MAX,
         };
         fetch(&*self.ports.outbound, question).await
+    }
+}
+
+/// Whether an answer may mean that the gateway's own credentials are not good any more: 401, the `invalid_client` that
+/// RFC 6749 §5.2 lets come as a 400, and the 403 that some providers send.
+fn may_refuse_the_client(answer: &Fetched) -> bool {
+    let is_invalid_client = || {
+        let error = parse_strict(&answer.body).ok().and_then(|body| Some(body.get("error")? == "invalid_client"));
+        error == Some(true)
+    };
+    match answer.status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => true,
+        StatusCode::BAD_REQUEST => is_invalid_client(),
+        _ => false,
     }
 }
 

@@ -40,7 +40,8 @@ const RETRY_WITH_KEYS: Duration = Duration::from_secs(10);
 /// How long to wait after a look for an unknown key, at first and at most.
 const UNKNOWN_PAUSE_MIN: Duration = Duration::from_secs(30);
 const UNKNOWN_PAUSE_MAX: Duration = Duration::from_secs(600);
-/// How long a request waits where the keys are long overdue.
+/// How long a request waits where the keys are long overdue, at first; twice as long after each attempt that was given
+/// up, so that a provider that is only slow gets its answer through.
 const OVERDUE_LIMIT: Duration = Duration::from_millis(200);
 /// How long the provider's documents may take together, and how long each may be.
 const FETCH_LIMIT: Duration = Duration::from_secs(2);
@@ -77,6 +78,8 @@ struct State {
     attempted_at: Option<Timestamp>,
     /// How many attempts have ended: whoever waited for one need not make another.
     attempts: u64,
+    /// How many in a row were given up before they ended.
+    given_up: u32,
     /// The address of the keys as far as an attempt came that was given up: the next one goes on there.
     discovered: Option<Url>,
     looked_for_unknown_at: Option<(Timestamp, Look)>,
@@ -120,6 +123,7 @@ impl<'a> Attempt<'a> {
         let mut state = self.slot.state();
         state.attempted_at = Some(self.ports.clock.now());
         state.attempts += 1;
+        state.given_up = 0;
         state.discovered = None;
         state
     }
@@ -136,6 +140,7 @@ impl Drop for Attempt<'_> {
         }
         let mut state = self.slot.state();
         let now = self.ports.clock.now();
+        state.given_up = state.given_up.saturating_add(1);
         if state.held.as_ref().is_none_or(|held| !is_within(held.fetched_at, now, STALE_MAX)) {
             // It went with a request whose time was over; the next one that waits for keys may have more.
             state.attempted_at = None;
@@ -154,6 +159,11 @@ impl Slot {
 impl State {
     fn version(&self) -> Option<[u8; 32]> {
         self.held.as_ref().map(|held| held.keys.version)
+    }
+
+    /// How long a request waits for an attempt where the keys are long overdue.
+    fn overdue_limit(&self) -> Duration {
+        OVERDUE_LIMIT.saturating_mul(2_u32.saturating_pow(self.given_up)).min(FETCH_LIMIT)
     }
 
     fn may_try(&self, now: Timestamp) -> bool {
@@ -189,9 +199,9 @@ impl KeySets {
         };
         let slot = self.slot(issuer.keys_hash);
         let now = self.ports.clock.now();
-        let (held, may_try) = {
+        let (held, may_try, overdue_limit) = {
             let state = slot.state();
-            (state.held.clone(), state.may_try(now))
+            (state.held.clone(), state.may_try(now), state.overdue_limit())
         };
         match held {
             Some(held) if is_within(held.fetched_at, now, held.age_max) => Ok(held.keys),
@@ -208,11 +218,11 @@ impl KeySets {
                         let _ = done.send(());
                     });
                     if is_overdue {
-                        let _ = timeout(OVERDUE_LIMIT, finished).await;
+                        let _ = timeout(overdue_limit, finished).await;
                     }
                 } else if is_overdue {
                     // For an attempt that another request began, if it goes on.
-                    let _ = timeout(OVERDUE_LIMIT, slot.fetching.lock()).await;
+                    let _ = timeout(overdue_limit, slot.fetching.lock()).await;
                 }
                 Ok(slot.state().held.clone().unwrap_or(held).keys)
             }
@@ -300,7 +310,12 @@ impl KeySets {
                 if keys.set.is_empty() {
                     attempt.tell("the provider has no usable key: its tokens are refused");
                 }
-                attempt.end().held = Some(Held { keys, fetched_at: self.ports.clock.now(), age_max });
+                let mut state = attempt.end();
+                if state.version() != Some(keys.version) {
+                    // The next unknown key may be one of a rotation that has just begun.
+                    state.unknown_pause = UNKNOWN_PAUSE_MIN;
+                }
+                state.held = Some(Held { keys, fetched_at: self.ports.clock.now(), age_max });
                 true
             }
             Err(cause) => {
