@@ -10,7 +10,7 @@ mod show;
 mod switch;
 mod view;
 
-pub(crate) use selector::read_secret;
+pub(crate) use selector::{read_key, read_secret};
 
 use clap::{Args, Subcommand};
 

@@ -239,6 +239,15 @@ async fn a_token_is_verified_and_every_rule_is_told() {
     );
     let rules = json!([{"rule": "scopes all of read", "holds": true}, {"rule": "claim tenant equals", "holds": false}]);
     assert_eq!(good["rules"], rules);
+    // As long as providers make them, and longer than any may be.
+    for (bytes, verdict, cause) in
+        [(4000, "good", Value::Null), (20_000, "invalid", json!("a token of impossible length"))]
+    {
+        let mut claims = claims.clone();
+        claims["roles"] = json!("x".repeat(bytes));
+        let long = explain(&key.token(&claims).expect("a token"));
+        assert_eq!((&long["verdict"], &long["cause"]), (&json!(verdict), &cause), "{bytes}");
+    }
     claims["plan"] = json!("gone");
     let planless = explain(&key.token(&claims).expect("a token"));
     assert_eq!(

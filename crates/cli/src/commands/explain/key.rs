@@ -12,7 +12,7 @@ use faregate_engine::ports::{Clock, KeyAdmin};
 use serde::Serialize;
 
 use super::rules::{RuleVerdict, rules};
-use crate::{commands::key::read_secret, error::CliError, stores::Stores};
+use crate::{commands::key::read_key, error::CliError, stores::Stores};
 
 /// The verdict on a key; a key that proves nobody is `credentials_invalid` to the client, whatever the reason.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -68,7 +68,7 @@ impl KeyVerdict {
         snapshot: &Snapshot,
         route: Option<&RoutePolicy>,
     ) -> Result<Self, CliError> {
-        let secret = read_secret(std::io::stdin().lock())?;
+        let secret = read_key(std::io::stdin().lock())?;
         Self::of(&secret, snapshot, route, &*stores.keys, &*stores.clock).await
     }
 

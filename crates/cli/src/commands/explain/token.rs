@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use faregate_core::{
+    jwt::TOKEN_BYTES_MAX,
     policy::{authenticate::CredentialPolicy, authorize::Subject, jwt::JwtPolicy},
     snapshot::{RoutePolicy, Snapshot},
 };
@@ -80,7 +81,11 @@ impl TokenVerdict {
         snapshot: &Snapshot,
         route: &RoutePolicy,
     ) -> Result<Vec<Self>, CliError> {
-        let token = read_secret(std::io::stdin().lock())?;
+        // A longer one is the gateway's to refuse.
+        let token = read_secret(std::io::stdin().lock(), TOKEN_BYTES_MAX)?;
+        if token.is_empty() {
+            return Err(CliError::Usage("there is no token on standard input".to_owned()));
+        }
         let notes = Arc::new(Notes::default());
         let verifier = TokenVerifier::new(&stores.token_ports(Arc::<Notes>::clone(&notes))?);
         let mut verdicts = Vec::new();

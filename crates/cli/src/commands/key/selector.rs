@@ -59,7 +59,7 @@ impl OneKey {
     pub(crate) async fn find(&self, keys: &dyn KeyAdmin) -> Result<Found, CliError> {
         match &self.hash {
             Some(prefix) => by_prefix(keys, prefix).await,
-            None => by_secret(keys, &read_secret(std::io::stdin().lock())?).await,
+            None => by_secret(keys, &read_key(std::io::stdin().lock())?).await,
         }
     }
 }
@@ -92,9 +92,23 @@ impl SomeKeys {
 /// # Errors
 ///
 /// [`CliError::Usage`] for nothing, and for more than any key can be.
-pub(crate) fn read_secret(input: impl Read) -> Result<Vec<u8>, CliError> {
+pub(crate) fn read_key(input: impl Read) -> Result<Vec<u8>, CliError> {
+    let key = read_secret(input, KEY_BYTES_MAX)?;
+    match key.len() {
+        0 => Err(CliError::Usage("there is no key on standard input".to_owned())),
+        length if length > KEY_BYTES_MAX => Err(CliError::Usage(format!("a key has at most {KEY_BYTES_MAX} bytes"))),
+        _ => Ok(key),
+    }
+}
+
+/// Reads all of the input but a line break at its end; of what is longer than `bytes_max` only a little more than that.
+///
+/// # Errors
+///
+/// [`CliError::File`].
+pub(crate) fn read_secret(input: impl Read, bytes_max: usize) -> Result<Vec<u8>, CliError> {
     let mut secret = Vec::new();
-    let bound = u64::try_from(KEY_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(3);
+    let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(3);
     let read = input.take(bound).read_to_end(&mut secret);
     read.map_err(|cause| CliError::File { name: "standard input".to_owned(), cause })?;
     if secret.ends_with(b"\n") {
@@ -103,11 +117,7 @@ pub(crate) fn read_secret(input: impl Read) -> Result<Vec<u8>, CliError> {
     if secret.ends_with(b"\r") {
         secret.pop();
     }
-    match secret.len() {
-        0 => Err(CliError::Usage("there is no key on standard input".to_owned())),
-        length if length > KEY_BYTES_MAX => Err(CliError::Usage(format!("a key has at most {KEY_BYTES_MAX} bytes"))),
-        _ => Ok(secret),
-    }
+    Ok(secret)
 }
 
 async fn by_secret(keys: &dyn KeyAdmin, secret: &[u8]) -> Result<Found, CliError> {
@@ -148,16 +158,16 @@ fn found(item: Map<String, Value>) -> Option<Found> {
 
 #[cfg(test)]
 mod tests {
-    use super::read_secret;
+    use super::read_key;
 
     #[test]
     fn a_key_is_all_of_the_input_but_its_last_line_break() {
         for (input, secret) in [("abc", "abc"), ("abc\n", "abc"), ("abc\r\n", "abc"), (" a\n\n", " a\n")] {
-            assert_eq!(read_secret(input.as_bytes()).expect("a key"), secret.as_bytes());
+            assert_eq!(read_key(input.as_bytes()).expect("a key"), secret.as_bytes());
         }
         for input in [String::new(), "\n".to_owned(), "x".repeat(513)] {
-            assert!(read_secret(input.as_bytes()).is_err());
+            assert!(read_key(input.as_bytes()).is_err());
         }
-        assert!(read_secret("x".repeat(512).as_bytes()).is_ok());
+        assert!(read_key("x".repeat(512).as_bytes()).is_ok());
     }
 }
