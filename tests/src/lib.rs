@@ -37,9 +37,11 @@ mod support;
 
 pub use support::{
     backend::{Backend, BackendBody, SEEN_MAX, full},
-    binary::{MissingBinary, binary, target_folder},
+    binary::{MissingBinary, baseline, binary, target_folder},
     client::{Answer, SendError, open, send},
+    figures::{self, Budget, Figure},
     local_aws::{LocalAws, LocalAwsError},
+    process::{processor_time, resident_bytes},
     provider::{OpenIdProvider, ProviderError},
     proxy::{DynamoDbProxy, Fate},
     seen::Seen,

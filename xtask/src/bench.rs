@@ -18,6 +18,12 @@ pub(crate) struct BenchArguments {
 /// What can be measured.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
+    /// How long a new environment takes to its first answer, beside a bare function.
+    Cold,
+    /// The processor time of a request beside a bare proxy, and memory.
+    Warm,
+    /// Finding a route among ten and among a hundred thousand.
+    Routes,
     /// What a million requests cost, from what is counted, beside other gateways of AWS.
     Cost,
     /// Limits over a simulated fleet: over-admission, unused permits and writes, beside other ways to count.
@@ -26,6 +32,9 @@ enum What {
     Tokens,
 }
 
+/// What the gateway is compared with, in a workspace of its own.
+const BASELINES: &str = "tests/baselines/Cargo.toml";
+
 /// Runs the measurements, optimised as the functions are.
 ///
 /// # Errors
@@ -33,15 +42,24 @@ enum What {
 pub(crate) async fn run(arguments: &BenchArguments, workspace: &Workspace) -> Result<(), Failure> {
     for what in arguments.what.map_or_else(|| What::value_variants().to_vec(), |what| vec![what]) {
         let (package, bench) = match what {
+            What::Cold => ("faregate-tests", "cold"),
+            What::Warm => ("faregate-tests", "warm"),
+            What::Routes => ("faregate-tests", "routes"),
             What::Cost => ("faregate-tests", "cost"),
             What::Limits => ("faregate-core", "limits"),
             What::Tokens => ("faregate-engine", "tokens"),
         };
-        if matches!(what, What::Cost) {
-            // It measures the binary itself.
+        if matches!(what, What::Cold | What::Warm | What::Cost) {
+            // They measure the binary itself.
             let mut build = cargo(workspace);
             build.args(["build", "--quiet", "--release", "--package", "gateway"]);
             run_command(&mut build, "cargo build --release -p gateway").await?;
+        }
+        if matches!(what, What::Cold | What::Warm) {
+            let mut build = cargo(workspace);
+            build.args(["build", "--quiet", "--locked", "--release", "--manifest-path", BASELINES]);
+            build.arg("--target-dir").arg(workspace.root().join("target/baselines"));
+            run_command(&mut build, "cargo build --release, what the gateway is compared with").await?;
         }
         let mut command = cargo(workspace);
         command.args(["bench", "--quiet", "--package", package, "--bench", bench]);

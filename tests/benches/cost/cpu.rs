@@ -1,11 +1,11 @@
 //! The processor time of a request, measured on the real binary.
 
-use std::{fs, path::Path, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use faregate_core::api_key::KeyHash;
 use faregate_engine::ports::KeyAdmin;
-use faregate_tests::{Backend, Stack};
+use faregate_tests::{Backend, Stack, processor_time};
 use http::{Request, StatusCode};
 
 use crate::fleet;
@@ -22,9 +22,9 @@ pub(crate) async fn per_request() -> Duration {
     assert!(stack.stores().keys().create(item).await.expect("a key"));
     calls(&stack, WARM_UP).await;
     let process = stack.driver().environments()[0].pid.expect("a process");
-    let before = processor_time(process);
+    let before = processor_time(process).expect("a process");
     calls(&stack, REQUESTS).await;
-    let spent = processor_time(process) - before;
+    let spent = processor_time(process).expect("a process") - before;
     spent / u32::try_from(REQUESTS).expect("a number")
 }
 
@@ -34,14 +34,4 @@ async fn calls(stack: &Stack, times: usize) {
         let answer = stack.send(request.body(Bytes::new()).expect("a request")).await.expect("an answer");
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     }
-}
-
-/// What all threads of a process have run for (`/proc/<pid>/task/<tid>/schedstat`).
-fn processor_time(process: u32) -> Duration {
-    let tasks = fs::read_dir(Path::new("/proc").join(process.to_string()).join("task")).expect("a process");
-    let nanos = tasks.map(|task| {
-        let text = fs::read_to_string(task.expect("a thread").path().join("schedstat")).unwrap_or_default();
-        text.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or_default()
-    });
-    Duration::from_nanos(nanos.sum())
 }

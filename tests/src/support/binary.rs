@@ -24,6 +24,12 @@ pub fn binary(name: &str) -> Result<PathBuf, MissingBinary> {
     if path.is_file() { Ok(path) } else { Err(MissingBinary { package: name.to_owned(), path }) }
 }
 
+/// What the gateway is compared with, as `cargo xtask bench` built it: `target/baselines/release/<name>`.
+#[must_use]
+pub fn baseline(name: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/baselines/release")).join(name)
+}
+
 /// The target folder, for reports.
 #[must_use]
 pub fn target_folder() -> PathBuf {

@@ -19,6 +19,8 @@ pub struct EnvironmentInfo {
     pub pid: Option<u32>,
     /// Whether a process runs.
     pub alive: bool,
+    /// When the process that runs, or ran last, was started.
+    pub started_at: Instant,
     /// Time from process start to its first `/next`, absent before that.
     pub ready_after: Option<Duration>,
     /// How often the process has asked for an invocation.
@@ -96,6 +98,7 @@ impl Environment {
             index,
             pid: self.pid,
             alive: self.alive,
+            started_at: self.started,
             ready_after: self.ready_after,
             polls: self.polls,
             running: self.running,

@@ -1,0 +1,117 @@
+//! `cargo xtask bench warm`: the processor time of a request and the memory of a gateway that knows a lot.
+//!
+//! The gateway matches, checks an API key, takes a permit and forwards; the baseline, `lambda_http` with `reqwest`, only
+//! forwards. Both are release binaries under the Runtime API driver and are called in turn.
+
+#![allow(clippy::print_stdout, missing_docs, reason = "a bench prints its table")]
+
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use faregate_core::api_key::KeyHash;
+use faregate_engine::ports::KeyAdmin;
+use faregate_testing::driver::Driver;
+use faregate_tests::{Backend, Budget, Figure, Stack, Stores, baseline, figures, processor_time, resident_bytes, send};
+use http::Request;
+use serde_json::{Value, json};
+
+const ROUNDS: usize = 9;
+const REQUESTS: usize = 1000;
+/// How much a gateway knows whose memory is measured.
+const ROUTES: usize = 10_000;
+const KEYS: usize = 10_000;
+
+fn main() -> ExitCode {
+    // `cargo test --all-targets` runs benches, too, without this argument.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let figures = runtime.block_on(async { vec![processor().await, memory().await] });
+    println!("{}", figures::table(&figures));
+    println!("\n{}", figures::keep("warm", &figures).expect("a file").display());
+    if figures.iter().all(Figure::is_within) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn processor() -> Figure {
+    let backend = Backend::echo("orders").await.expect("a backend");
+    let stack = Stack::start(&document(&backend.url(), 500)).await.expect("a gateway");
+    add_keys(stack.stores(), 1).await;
+    let bare = Driver::builder(baseline("pass_through")).env("BACKEND_URL", backend.url());
+    let bare = bare.start().await.expect("an environment");
+    let (mut own, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let (gateway, pass_through) = (per_request(stack.driver()).await, per_request(&bare).await);
+        // The first round only warms up.
+        if round > 0 {
+            own.push(gateway);
+            theirs.push(pass_through);
+            ratios.push(gateway / pass_through);
+        }
+    }
+    // The pairs decide: the machine's speed may drift between rounds.
+    let (baseline, ratio) = (figures::median(theirs), figures::median(ratios));
+    println!("own {:.1} µs, ratio of the pairs {ratio:.2}", figures::median(own));
+    let what = "processor time of a request: match, key, limit, forward".to_owned();
+    Figure { what, unit: "µs", value: baseline * ratio, baseline: Some(baseline), budget: Some(Budget::Times(1.0)) }
+}
+
+/// Microseconds of processor time, the exchanges with the Runtime API among them.
+async fn per_request(driver: &Driver) -> f64 {
+    let process = driver.environments()[0].pid.expect("a process");
+    let before = processor_time(process).expect("a process");
+    for _ in 0..REQUESTS {
+        call(driver, "/orders/7", 0).await;
+    }
+    driver.wait_until_idle().await.expect("idle");
+    let spent = processor_time(process).expect("a process") - before;
+    spent.as_secs_f64() * 1e6 / REQUESTS as f64
+}
+
+async fn memory() -> Figure {
+    let backend = Backend::echo("orders").await.expect("a backend");
+    let stack = Stack::start(&document(&backend.url(), ROUTES)).await.expect("a gateway");
+    add_keys(stack.stores(), KEYS).await;
+    for number in 0..KEYS {
+        call(stack.driver(), "/orders/7", number).await;
+    }
+    let process = stack.driver().environments()[0].pid.expect("a process");
+    let megabytes = resident_bytes(process).expect("a process") as f64 / f64::from(1 << 20);
+    let what = format!("resident memory, {ROUTES} routes and {KEYS} keys");
+    Figure { what, unit: "MB", value: megabytes, baseline: None, budget: Some(Budget::AtMost(64.0)) }
+}
+
+async fn call(driver: &Driver, path: &str, number: usize) {
+    let request = Request::get(path).header("host", "api.example.com").header("x-api-key", key(number));
+    let answer = send(driver.address(), request.body(Bytes::new()).expect("a request")).await.expect("an answer");
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+}
+
+async fn add_keys(stores: &Stores, count: usize) {
+    for number in 0..count {
+        let hash = KeyHash::of(key(number).as_bytes());
+        let item = json!({"key_hash": hash.as_str(), "consumer": format!("consumer-{number}"), "plan": "gold"});
+        assert!(stores.keys().create(item.as_object().cloned().expect("an item")).await.expect("a table"));
+    }
+}
+
+fn key(number: usize) -> String {
+    format!("the key of consumer {number}")
+}
+
+fn document(backend: &str, routes: usize) -> Value {
+    let route = |number: usize| {
+        json!({"id": format!("route-{number}"), "match": [{"path": format!("/routes/{number}/{{id}}")}],
+               "authenticate": "api_key", "forward": {"backend": "orders"}})
+    };
+    let mut all: Vec<Value> = (1..routes).map(route).collect();
+    all.push(
+        json!({"id": "orders", "match": [{"path": "/orders/{id}"}], "authenticate": "api_key", "limits": ["plan"],
+                    "forward": {"backend": "orders"}}),
+    );
+    json!({
+        "backends": [{"id": "orders", "targets": [{"url": backend}]}],
+        "plans": [{"id": "gold", "limits": [{"id": "monthly", "limit": 100_000_000_u64, "per": "month"}]}],
+        "routes": all,
+    })
+}
