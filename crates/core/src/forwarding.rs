@@ -1,6 +1,6 @@
 //! Headers on their way to a backend: what never crosses, and what the gateway adds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -76,20 +76,15 @@ impl IdentityHeaders {
 /// `connection` may not nominate away what the request means: `host`, `authorization`, `cookie` and
 /// `content-*` stay. `content-length` goes, since it is computed anew.
 pub fn strip_client_headers(headers: &mut HeaderMap, identity: &IdentityHeaders) {
-    let nominated: BTreeSet<String> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .filter(|name| !matches!(&**name, "host" | "authorization" | "cookie") && !name.starts_with("content-"))
+    let nominated: HashSet<HeaderName> = nominated(headers)
+        .filter(|name| ![header::HOST, header::AUTHORIZATION, header::COOKIE].contains(name))
         .collect();
     let removed: Vec<HeaderName> = headers
         .keys()
         .filter(|name| {
             is_hop_by_hop(name)
                 || **name == header::CONTENT_LENGTH
-                || nominated.contains(name.as_str())
+                || nominated.contains(*name)
                 || name.as_str().contains('_')
                 || is_reserved(name)
                 || identity.contains(name)
@@ -103,26 +98,34 @@ pub fn strip_client_headers(headers: &mut HeaderMap, identity: &IdentityHeaders)
 
 /// Removes from a backend's headers all that belongs to its connection. `content-length` stays for who writes the answer.
 pub fn strip_backend_headers(headers: &mut HeaderMap) {
-    let nominated: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .filter(|name: &HeaderName| !name.as_str().starts_with("content-"))
-        .collect();
-    let own: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
-    for name in nominated.into_iter().chain(own) {
+    let own = headers.keys().filter(|name| is_hop_by_hop(name)).cloned();
+    let removed: Vec<HeaderName> = nominated(headers).chain(own).collect();
+    for name in removed {
         headers.remove(name);
     }
+}
+
+/// The names in `connection`, but `content-*`, which say what a message is.
+fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    let names = members(headers, header::CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok());
+    names.filter(|name| !name.as_str().starts_with("content-"))
+}
+
+/// The members of a list header (RFC 9110 §5.6.1) on all of its lines. They are bytes: one that is no ASCII must
+/// not hide its neighbours, since hosts join the lines of several senders.
+fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+    values.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// How often this gateway stands in the request's `via`.
 #[must_use]
 pub fn passes(headers: &HeaderMap) -> usize {
-    let is_own = |hop: &str| hop.split_whitespace().nth(1).is_some_and(|by| by.eq_ignore_ascii_case("faregate"));
-    let values = headers.get_all(header::VIA).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).filter(|hop| is_own(hop)).count()
+    let is_own = |hop: &[u8]| {
+        let mut words = hop.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.nth(1).is_some_and(|by| by.eq_ignore_ascii_case(b"faregate"))
+    };
+    members(headers, header::VIA).filter(|hop| is_own(hop)).count()
 }
 
 /// Whether a client's request id may stay: `[A-Za-z0-9._:+/=@-]{1,128}`.
@@ -149,7 +152,7 @@ pub fn is_traceparent(value: &[u8]) -> bool {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{IdentityHeaders, is_request_id, is_traceparent, passes, strip_client_headers};
+    use super::{IdentityHeaders, is_request_id, is_traceparent, passes, strip_backend_headers, strip_client_headers};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -209,6 +212,21 @@ mod tests {
         let via =
             headers(&[("via", "1.1 faregate, 1.1 proxy"), ("via", "2 Faregate (x)"), ("via", "1.1 not-faregate")]);
         assert_eq!(passes(&via), 2);
+    }
+
+    #[test]
+    fn bytes_that_are_no_ascii_hide_nothing_beside_them() {
+        let value = |bytes: &'static [u8]| HeaderValue::from_bytes(bytes).expect("a value");
+        let mut sent = headers(&[("x-hop", "1")]);
+        sent.insert("via", value(b"1.1 faregate, 1.1 caf\xe9, 1.1 Faregate (\xe9)"));
+        sent.insert("connection", value(b"\xe9, X-Hop , "));
+        assert_eq!(passes(&sent), 2);
+        let mut answered = sent.clone();
+        strip_client_headers(&mut sent, &IdentityHeaders::default());
+        strip_backend_headers(&mut answered);
+        for left in [sent, answered] {
+            assert_eq!(left.keys().collect::<Vec<_>>(), ["via"]);
+        }
     }
 
     #[test]
