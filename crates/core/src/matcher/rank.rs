@@ -32,8 +32,8 @@ enum PathRank {
     Template(Vec<bool>),
     /// Longer literal prefix, then longer pattern.
     Regex(Reverse<usize>, Reverse<usize>),
-    /// More characters.
-    Prefix(Reverse<usize>),
+    /// More characters, a name counting none; then segment by segment, a literal before a name.
+    Prefix(Reverse<usize>, Vec<bool>),
 }
 
 impl Rank {
@@ -67,31 +67,77 @@ fn path_rank(pattern: &PathPattern) -> PathRank {
         PathPattern::Exact(_) => PathRank::Exact,
         PathPattern::Template(segments) => match segments.split_last() {
             // Two patterns that end in a rest are alike but for what comes before it.
-            Some((Segment::Rest(_), before)) => PathRank::Prefix(Reverse(written_length(before))),
-            _ => PathRank::Template(segments.iter().map(|segment| !matches!(segment, Segment::Literal(_))).collect()),
+            Some((Segment::Rest(_), before)) => PathRank::Prefix(Reverse(literal_length(before)), names(before)),
+            _ => PathRank::Template(names(segments)),
         },
         PathPattern::Regex { source, .. } => {
             PathRank::Regex(Reverse(literal_prefix_length(source)), Reverse(source.chars().count()))
         }
-        PathPattern::Prefix(prefix) => PathRank::Prefix(Reverse(prefix.chars().count())),
+        PathPattern::Prefix(prefix) => {
+            let literals = vec![false; prefix.matches('/').count()];
+            PathRank::Prefix(Reverse(prefix.chars().count()), literals)
+        }
     }
 }
 
-/// How many characters segments have as they were written, slashes included.
-fn written_length(segments: &[Segment]) -> usize {
+/// Which segments are names.
+fn names(segments: &[Segment]) -> Vec<bool> {
+    segments.iter().map(|segment| !matches!(segment, Segment::Literal(_))).collect()
+}
+
+/// How many characters segments have, slashes included and names left out: how somebody calls what is captured says
+/// nothing about which requests fit.
+fn literal_length(segments: &[Segment]) -> usize {
     let length = |segment: &Segment| match segment {
         Segment::Literal(text) => text.chars().count(),
-        Segment::One(name) => name.chars().count() + 2,
-        Segment::Rest(name) => name.chars().count() + 3,
+        Segment::One(_) | Segment::Rest(_) => 0,
     };
     segments.iter().map(|segment| 1 + length(segment)).sum()
 }
 
-/// How many characters stand before the first one with a meaning of its own.
+/// How many characters every match begins with: those before the first one with a meaning of its own, the anchor `^`
+/// aside; of alternatives, those that all of them begin with.
 fn literal_prefix_length(source: &str) -> usize {
+    let mut prefixes = alternatives(source).into_iter().map(literal_prefix);
+    let first = prefixes.next().unwrap_or_default();
+    let common = prefixes.fold(first, |common, prefix| {
+        let alike = common.char_indices().zip(prefix.chars()).take_while(|((_, one), other)| one == other);
+        let end = alike.last().map_or(0, |((at, char), _)| at + char.len_utf8());
+        &common[..end]
+    });
+    common.chars().count()
+}
+
+/// What one alternative begins with.
+fn literal_prefix(source: &str) -> &str {
+    let source = source.strip_prefix('^').unwrap_or(source);
     let special = |char: char| r"\.+*?()|[]{}^$".contains(char);
-    let length = source.chars().take_while(|char| !special(*char)).count();
+    let (literal, rest) = source.split_at(source.find(special).unwrap_or(source.len()));
     // A quantifier takes the character before it along.
-    let quantified = source.chars().nth(length).is_some_and(|char| "*?{".contains(char));
-    length.saturating_sub(usize::from(quantified))
+    let quantified = rest.starts_with(['*', '?', '{']);
+    let last = literal.chars().next_back().filter(|_| quantified).map_or(0, char::len_utf8);
+    &literal[..literal.len() - last]
+}
+
+/// The alternatives of a regex: cut at each `|` that is neither escaped nor in a group or class.
+fn alternatives(source: &str) -> Vec<&str> {
+    let (mut alternatives, mut start) = (Vec::new(), 0);
+    let (mut groups, mut classes, mut escaped) = (0_usize, 0_usize, false);
+    for (at, char) in source.char_indices() {
+        match char {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => classes += 1,
+            ']' => classes = classes.saturating_sub(1),
+            '(' if classes == 0 => groups += 1,
+            ')' if classes == 0 => groups = groups.saturating_sub(1),
+            '|' if classes == 0 && groups == 0 => {
+                alternatives.push(&source[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    alternatives.push(&source[start..]);
+    alternatives
 }

@@ -1,10 +1,8 @@
-use std::collections::BTreeSet;
+//! Which route wins; [`written`] has the same at random.
+
+mod written;
 
 use http::{HeaderMap, Method};
-use proptest::{
-    prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest},
-    sample::select,
-};
 use serde_json::{Value, json};
 
 use super::{Candidate, Conditions, HostPattern, Match, MatchRequest, Matcher, PathPattern, tree::VISITED};
@@ -82,6 +80,51 @@ fn the_more_specific_path_wins() {
         ("/a/c/7/x", "regex"),
     ] {
         assert_eq!(get(&snapshot, "h", target), winner, "{target}");
+    }
+}
+
+#[test]
+fn what_is_captured_under_which_name_decides_nothing() {
+    for (one, other, winner) in [
+        ("/o/special/{rest+}", "/o/{customer_identifier}/{rest+}", "one"),
+        ("/o/{customer_identifier}/{rest+}", "/o/{id}/special/{rest+}", "other"),
+        // As many characters: the literal is first.
+        ("/{a}/special/{rest+}", "/special/{b}/{rest+}", "one"),
+        // Alike but for the names: the smaller id.
+        ("/o/{customer_identifier}/{rest+}", "/o/{x}/{other+}", "one"),
+    ] {
+        for prefixed in [false, true] {
+            let path = |template: &str| match template.strip_suffix("/{rest+}") {
+                Some(prefix) if prefixed && !prefix.contains('{') => json!({"prefix": prefix}),
+                _ => json!(template),
+            };
+            let snapshot = snapshot(json!([
+                route("one", json!({"match": [{"path": path(one)}]})),
+                route("other", json!({"match": [{"path": path(other)}]})),
+            ]));
+            assert_eq!(get(&snapshot, "h", "/o/special/special/x"), winner, "{one} {other}");
+        }
+    }
+}
+
+#[test]
+fn a_regex_ranks_by_what_every_match_begins_with() {
+    for (more, less) in [
+        ("^/orders/.*", "/o.*"),
+        ("/o.*", "/orders/7|/x"),
+        ("/orders/(7|8)", "/o.*|/orders/7"),
+        ("/orders/7|/orders/8", "/order.*"),
+        ("/orders/[7|8]", "/orders.*"),
+        ("/orders/7?", "/order.*"),
+    ] {
+        for (first, second) in [(more, less), (less, more)] {
+            let snapshot = snapshot(json!([
+                route("a", json!({"match": [{"path": {"regex": first}}]})),
+                route("b", json!({"match": [{"path": {"regex": second}}]})),
+            ]));
+            let winner = if first == more { "a" } else { "b" };
+            assert_eq!(get(&snapshot, "h", "/orders/7"), winner, "{first} {second}");
+        }
     }
 }
 
@@ -261,146 +304,4 @@ fn a_request_asks_no_more_of_a_hundred_thousand_routes_than_of_ten() {
         assert!(asked(&all, path).0 <= 3 * (path.matches('/').count() + 1), "{path}");
     }
     assert_eq!(asked(&all, "/r99997/x"), asked(&all, "/r1/x"));
-}
-
-fn pattern() -> impl Strategy<Value = Value> {
-    let segment = select(vec!["a", "b", "{x}", ""]);
-    let path = prop::collection::vec(segment, 0..4).prop_map(|segments| format!("/{}", segments.join("/")));
-    (path, 0..6_u8).prop_map(|(path, kind)| {
-        let literal = path.replace("{x}", "c");
-        match kind {
-            0 => json!({"exact": literal}),
-            1 | 2 => json!({"prefix": literal}),
-            3 => json!({"regex": path.replace("{x}", "[ab]")}),
-            4 => json!(format!("{}/{{rest+}}", literal.trim_end_matches('/'))),
-            _ => json!(path),
-        }
-    })
-}
-
-fn random_route() -> impl Strategy<Value = Value> {
-    let hosts = prop::option::of(select(vec![json!(["a.b.c"]), json!(["*.b.c"]), json!(["*.c", "b.c"])]));
-    let methods = prop::option::of(select(vec![json!(["GET"]), json!(["PUT", "POST"])]));
-    let header =
-        prop::option::of(select(vec![json!({"name": "h", "exact": "1"}), json!({"name": "h", "present": true})]));
-    let query =
-        prop::option::of(select(vec![json!({"name": "q", "exact": "1"}), json!({"name": "q", "present": true})]));
-    let entry = (pattern(), methods, header, query).prop_map(|(path, methods, header, query)| {
-        let mut entry = json!({"path": path, "headers": header.into_iter().collect::<Vec<_>>(), "query": query.into_iter().collect::<Vec<_>>()});
-        if let Some(methods) = methods {
-            entry["methods"] = methods;
-        }
-        entry
-    });
-    (hosts, prop::collection::vec(entry, 1..4), 0..3_i32).prop_map(|(hosts, entries, priority)| {
-        let mut route = route("", json!({"match": entries, "priority": priority / 2}));
-        if let Some(hosts) = hosts {
-            route["hosts"] = hosts;
-        }
-        route
-    })
-}
-
-/// Where a path stands: its kind, then per kind what decides among its own.
-type WrittenPathRank = (u8, Vec<u8>, isize);
-
-/// The columns of docs/matching.md's table, smaller first: priority, host, path, method, headers, query, id, the entry's place.
-type WrittenRank = (i64, usize, WrittenPathRank, bool, isize, isize, String, usize);
-
-/// Which route, and which of its entries.
-fn place(entry: &super::Entry) -> (usize, usize) {
-    (entry.route, entry.index)
-}
-
-/// Precedence once more, from the words of docs/matching.md and the routes as they were written: smaller wins.
-fn written_rank(route: &Value, index: usize, host: &str) -> WrittenRank {
-    let entry = &route["match"][index];
-    let length = |path: &str| isize::try_from(path.trim_end_matches('/').chars().count()).expect("short");
-    let path = &entry["path"];
-    let path = match (&path["exact"], &path["prefix"], &path["regex"], path) {
-        (Value::String(_), ..) => (0, Vec::new(), 0),
-        (_, _, Value::String(regex), _) => {
-            let literal = regex.split('[').next().unwrap_or_default().len();
-            // Longer literal beginning first, then the longer pattern.
-            (2, vec![255 - u8::try_from(literal).expect("short"), 255 - u8::try_from(regex.len()).expect("short")], 0)
-        }
-        (_, Value::String(prefix), ..) => (3, Vec::new(), -length(prefix)),
-        (_, _, _, Value::String(template)) if template.ends_with("/{rest+}") => {
-            (3, Vec::new(), -length(template.trim_end_matches("/{rest+}")))
-        }
-        (_, _, _, Value::String(template)) => {
-            (1, template.split('/').skip(1).map(|segment| u8::from(segment.starts_with('{'))).collect(), 0)
-        }
-        other => panic!("{other:?}"),
-    };
-    let specific = match host.strip_prefix('*') {
-        None if host.is_empty() => 1000,
-        None => 0,
-        Some(suffix) => 500 - suffix.len(),
-    };
-    let count = |name: &str| -isize::try_from(entry[name].as_array().map_or(0, Vec::len)).expect("few");
-    let id = route["id"].as_str().expect("an id").to_owned();
-    let priority = -route["priority"].as_i64().expect("a priority");
-    (priority, specific, path, entry["methods"].is_null(), count("headers"), count("query"), id, index)
-}
-
-/// The hosts of a route as it was written under which a host fits; an empty one for any.
-fn fitting_hosts(route: &Value, host: &str) -> Vec<String> {
-    let Some(hosts) = route["hosts"].as_array() else { return vec![String::new()] };
-    let written = hosts.iter().map(|host| host.as_str().expect("text").to_owned());
-    let fits = |pattern: &String| match pattern.strip_prefix('*') {
-        Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
-        None => pattern == host,
-    };
-    written.filter(fits).collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
-
-    #[test]
-    fn the_trees_agree_with_asking_every_entry(
-        routes in prop::collection::vec(random_route(), 1..12),
-        host in select(vec!["a.b.c", "x.b.c", "b.c", "c", ""]),
-        path in prop::collection::vec(select(vec!["a", "b", "c", ""]), 0..4),
-        query in prop::option::of(select(vec!["q=1", "q=2", "p=1"])),
-        method in select(vec![Method::GET, Method::PUT, Method::DELETE]),
-        header in any::<bool>(),
-    ) {
-        let path = crate::path::normalise(&format!("/{}", path.join("/"))).expect("a path").into_owned();
-        let numbered: Vec<Value> = (0..).zip(routes).map(|(number, mut route): (usize, Value)| {
-            route["id"] = json!(format!("r{number:02}"));
-            route
-        }).collect();
-        let document: Document = serde_json::from_value(json!({ "routes": numbered.clone() })).expect("a document");
-        // Patterns that no request can match are refused; what is left is still random enough.
-        let valid: Vec<_> = document.routes.into_iter().filter(|route| {
-            let single = Document { routes: vec![route.clone()], ..Document::default() };
-            Snapshot::compile(&single, &mut Report::default()).is_some()
-        }).collect();
-        let snapshot = Snapshot::compile(&Document { routes: valid, ..Document::default() }, &mut Report::default()).expect("a snapshot");
-        let headers = if header { headers(&[("h", "1")]) } else { HeaderMap::new() };
-        let request = MatchRequest { host, path: &path, query, method: &method, headers: &headers };
-
-        let verdicts: Vec<_> = snapshot.matcher().explain(&request).collect();
-        let wholly = verdicts.iter().find(|verdict| verdict.miss.is_none()).map(|verdict| place(verdict.entry));
-        let but_method = verdicts.iter().find(|verdict| matches!(verdict.miss, Some(super::Miss::Method(_)))).map(|verdict| place(verdict.entry));
-        // Among those that fit wholly, precedence as it is written down picks the same one.
-        let fitting: BTreeSet<(usize, usize)> = verdicts.iter().filter(|verdict| verdict.miss.is_none()).map(|verdict| place(verdict.entry)).collect();
-        let ids: Vec<&str> = snapshot.routes.iter().map(|route| &*route.id).collect();
-        let written = |route: usize| numbered.iter().find(|written| written["id"] == ids[route]).expect("a route");
-        let ranks = |(route, index): &(usize, usize)| {
-            let route = written(*route);
-            fitting_hosts(route, host).into_iter().map(|host| written_rank(route, *index, &host)).min().expect("a host")
-        };
-        prop_assert_eq!(fitting.iter().min_by_key(|place| ranks(place)).copied(), wholly);
-        match snapshot.find(&request) {
-            Match::Found(entry) => prop_assert_eq!(Some(place(entry)), wholly),
-            Match::MethodNotAllowed { entry, .. } => {
-                prop_assert_eq!(None, wholly);
-                prop_assert_eq!(Some(place(entry)), but_method);
-            }
-            Match::NotFound => prop_assert_eq!((None, None), (wholly, but_method)),
-        }
-    }
 }
