@@ -44,11 +44,7 @@ pub(super) struct Payload2<'a> {
 #[serde(rename_all = "camelCase", default)]
 struct Context<'a> {
     #[serde(borrow)]
-    api_id: Option<Text<'a>>,
-    #[serde(borrow)]
     domain_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    domain_prefix: Option<Text<'a>>,
     #[serde(borrow)]
     route_key: Option<Text<'a>>,
     #[serde(borrow)]
@@ -143,17 +139,14 @@ impl Context<'_> {
     }
 
     /// The payloads of both sources look alike. A function URL's domain says what it is on AWS, but emulators have
-    /// other domains: what has a stage, a route or a domain that only API Gateway can give is an HTTP API's.
+    /// other domains: what has a stage, a route or a domain that only API Gateway can give is an HTTP API's. That `apiId`
+    /// and `domainPrefix` differ says nothing: they do in AWS's own example of a function URL's event.
     fn source(&self) -> EventSource {
         let domain = self.domain_name.as_deref().unwrap_or_default();
-        let has_own_domain = || {
-            self.api_id.as_deref().is_some_and(|id| self.domain_prefix.as_deref().is_some_and(|prefix| prefix != id))
-        };
         let is_http_api = !domain.contains(".lambda-url.")
             && (domain.contains(".execute-api.")
                 || self.named_stage().is_some()
-                || self.route_key.as_deref().is_some_and(|key| key != DEFAULT)
-                || has_own_domain());
+                || self.route_key.as_deref().is_some_and(|key| key != DEFAULT));
         if is_http_api { EventSource::HttpApi } else { EventSource::FunctionUrl }
     }
 }

@@ -66,8 +66,11 @@ fn function_urls_and_http_apis_are_told_apart() {
             json!({ "domainName": "id.execute-api.eu-central-1.amazonaws.com", "apiId": "id", "domainPrefix": "id" }),
             false,
         ),
-        // A domain of one's own, its default route at the default stage.
-        (json!({ "domainName": "api.example", "apiId": "id", "domainPrefix": "api", "stage": "$default" }), false),
+        // A domain of one's own, its default route at the default stage: an HTTP API's could look like this, too.
+        (
+            json!({ "domainName": "gw.test", "apiId": "a", "domainPrefix": "b", "routeKey": "$default", "stage": "$default" }),
+            true,
+        ),
         (json!({ "domainName": "api.example", "routeKey": "GET /a" }), false),
         (json!({ "stage": "live" }), false),
         // `cargo lambda watch`.
