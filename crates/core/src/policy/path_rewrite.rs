@@ -6,7 +6,7 @@ use crate::{
     diagnostic::{Place, codes},
     document::choice,
     matcher::{Captures, PathPattern},
-    path::{InvalidPath, normalise, normalise_rewritten},
+    path::{InvalidPath, normalise_rewritten},
 };
 
 /// Variants that may be written as bare names.
@@ -86,27 +86,27 @@ fn needs_prefix(patterns: &[PathPattern], place: &mut Place<'_>) {
     }
 }
 
+/// The normal form of a path as it was written: every request's path is put together from it, and would be refused with it.
 fn literal(text: &str, place: &mut Place<'_>) -> String {
-    match normalise(text) {
-        Ok(path) if text.starts_with('/') => path.into_owned(),
-        Ok(_) => {
-            place.error(codes::INVALID_VALUE, InvalidPath::NotAbsolute);
-            String::new()
-        }
-        Err(error) => {
-            place.error(codes::INVALID_VALUE, error);
-            String::new()
+    let normal = if text.is_empty() { Err(InvalidPath::NotAbsolute) } else { normalise_rewritten(text) };
+    let foreign = text.chars().find(|char| "{}?#".contains(*char));
+    match (normal, foreign) {
+        (Ok(path), None) => return path,
+        (Err(error), _) => place.error(codes::INVALID_VALUE, error),
+        (Ok(_), Some(char)) => {
+            let advice = format!("`{char}` has no meaning here; percent-encode it if the path is to have it");
+            place.error(codes::INVALID_VALUE, advice);
         }
     }
+    String::new()
 }
 
 /// Cuts `/v2/{id}` into literals and names, and holds the names against the patterns.
 fn pieces(text: &str, patterns: &[PathPattern], place: &mut Place<'_>) -> Box<[Piece]> {
     let mut pieces = Vec::new();
     let mut rest = text;
-    if !text.starts_with('/') {
-        place.error(codes::INVALID_VALUE, InvalidPath::NotAbsolute);
-    }
+    // The path with an innocent value for each name: no hexadecimal digit, so that no value can end an escape.
+    let mut sample = String::with_capacity(text.len());
     while let Some((before, after)) = rest.split_once('{') {
         let Some((name, tail)) = after.split_once('}') else {
             place.error(codes::INVALID_VALUE, "a `{` without its `}`");
@@ -115,10 +115,13 @@ fn pieces(text: &str, patterns: &[PathPattern], place: &mut Place<'_>) -> Box<[P
         if !patterns.iter().all(|pattern| pattern.names().any(|known| known == name)) {
             place.error(codes::UNKNOWN_REFERENCE, format!("not every match entry of the route captures `{name}`"));
         }
+        sample.extend([before, "x"]);
         pieces.push(Piece::Literal(before.into()));
         pieces.push(Piece::Capture(name.into()));
         rest = tail;
     }
+    sample.push_str(rest);
+    literal(&sample, place);
     pieces.push(Piece::Literal(rest.into()));
     pieces.into()
 }
@@ -217,5 +220,34 @@ mod tests {
         ] {
             assert_eq!(rewrite(replacement, pattern, "/orders/1"), Err(vec![code.to_owned()]));
         }
+        let no_paths = [
+            "",
+            "/v2/../x",
+            "/v2/%2e%2e/x",
+            "/./x",
+            "/a\\b",
+            "/%zz",
+            "/%00",
+            "/a\n",
+            "/..;/x",
+            "/a}",
+            "/a?q=1",
+            "/a#b",
+            "/%",
+            "/%2",
+        ];
+        for text in no_paths {
+            for replacement in [json!({"replace_prefix": text}), json!({"replace": text})] {
+                let refused = rewrite(replacement.clone(), json!({"prefix": "/a"}), "/a");
+                assert_eq!(refused, Err(vec!["invalid_value".to_owned()]), "{replacement}");
+            }
+        }
+        // A value would end the escape that the text begins.
+        for text in ["/%{id}", "/%2{id}", "/{id}%", "/{id}/%4", "/../{id}", "/{id}\\", "{id}", "/{id}?x={id}"] {
+            let refused = rewrite(json!({"replace": text}), json!("/orders/{id}"), "/orders/1");
+            assert_eq!(refused, Err(vec!["invalid_value".to_owned()]), "{text}");
+        }
+        let named = rewrite(json!({"replace_prefix": "/{id}"}), json!({"prefix": "/a"}), "/a");
+        assert_eq!(named, Err(vec!["invalid_value".to_owned()]));
     }
 }
