@@ -7,7 +7,7 @@ use super::path_rewrite::{PathRewrite, PathRewritePolicy};
 use crate::{
     diagnostic::{Place, codes},
     matcher::{Captures, PathPattern},
-    path::InvalidPath,
+    path::{InvalidPath, encode_query},
 };
 
 /// Where to send the client. Absent parts are the request's own; the query is kept.
@@ -46,6 +46,17 @@ pub struct RedirectPolicy {
     path: PathRewritePolicy,
 }
 
+/// Why there is nowhere to send somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLocation {
+    /// The rewritten path is not one to send anybody to.
+    #[error(transparent)]
+    Path(#[from] InvalidPath),
+    /// The host is the request's own, and it has none.
+    #[error("the request has no host")]
+    NoHost,
+}
+
 impl Redirect {
     /// Reads the parts.
     pub fn compile(&self, patterns: &[PathPattern], place: &mut Place<'_>) -> RedirectPolicy {
@@ -79,11 +90,11 @@ pub(crate) fn is_plain_host(host: &str) -> bool {
 
 impl RedirectPolicy {
     /// The `location` for a request with this URI: `query` is what goes on of its query, `host` the matched host
-    /// without its port.
+    /// without its port; empty where there is none.
     ///
     /// # Errors
     ///
-    /// [`InvalidPath`] where the rewritten path is not one to send anybody to.
+    /// [`InvalidLocation`].
     pub fn location(
         &self,
         uri: &Uri,
@@ -91,13 +102,17 @@ impl RedirectPolicy {
         host: &str,
         matched: &PathPattern,
         captures: &Captures<'_>,
-    ) -> Result<String, InvalidPath> {
+    ) -> Result<String, InvalidLocation> {
         let scheme = self.scheme.as_deref().or(uri.scheme_str()).unwrap_or("https");
         let host = self.host.as_deref().unwrap_or(host);
+        if host.is_empty() {
+            return Err(InvalidLocation::NoHost);
+        }
         let default = if scheme == "http" { 80 } else { 443 };
         let port = self.port.filter(|port| *port != default).map(|port| format!(":{port}")).unwrap_or_default();
         // Normal form: exactly one slash at the beginning (SECURITY.md 15).
         let path = self.path.apply(uri.path(), matched, captures)?;
+        let query = encode_query(query);
         let separator = if query.is_empty() { "" } else { "?" };
         Ok(format!("{scheme}://{host}{port}{path}{separator}{query}"))
     }

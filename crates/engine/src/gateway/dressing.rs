@@ -84,9 +84,6 @@ pub(super) fn redirect(
 ) -> Result<Response<Body>, Problem> {
     let invalid = |cause: String| Problem::new(Code::RequestInvalid, "the path cannot be redirected").caused_by(cause);
     let captures = matched.entry.pattern.captures(parts.uri.path()).unwrap_or_default();
-    if client.host.is_empty() {
-        return Err(invalid("the request has no host".to_owned()));
-    }
     let query = matched.route.authenticate.visible_query(parts.uri.query());
     let location = policy
         .location(&parts.uri, &query, &client.host, &matched.entry.pattern, &captures)

@@ -43,7 +43,21 @@ async fn respond_and_redirect_need_no_backend() {
     assert_eq!((answer.status, answer.header("x-a"), &answer.body[..]), (203, Some("1"), &b"up"[..]));
     let answer = harness.get("http://API.example.com:8080/old/x?q=1").await;
     assert_eq!((answer.status, answer.header("location")), (308, Some("http://api.example.com/new/x?q=1")));
+    let answer = harness.get("https://h/old?q=é&r=%c3").await;
+    assert_eq!((answer.status, answer.header("location")), (308, Some("https://h/new?q=%C3%A9&r=%c3")));
     assert!(harness.outbound.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_needs_the_requests_host_only_where_it_names_none() {
+    let redirect = |path: &str, redirect: serde_json::Value| json!({"id": &path[1..], "match": [{"path": path}], "authenticate": "anonymous", "redirect": redirect});
+    let routes = [redirect("/named", json!({"host": "example.org"})), redirect("/own", json!({}))];
+    let harness = Harness::new(json!({ "routes": routes })).await;
+    let answer = harness.get("/named").await;
+    assert_eq!((answer.status, answer.header("location")), (302, Some("https://example.org/named")));
+    let answer = harness.get("/own").await;
+    assert_eq!((answer.status, answer.code().as_str()), (400, "request_invalid"));
+    assert_eq!(harness.last_record().cause.as_deref(), Some("the request has no host"));
 }
 
 #[tokio::test]

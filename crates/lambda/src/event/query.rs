@@ -1,6 +1,6 @@
 //! Queries: byte for byte where the event has the bytes, encoded anew where it has only what they meant.
 
-use faregate_core::problem::Problem;
+use faregate_core::{path::encode_query, problem::Problem};
 
 use super::{
     problems,
@@ -12,7 +12,7 @@ pub const QUERY_BYTES_MAX: usize = 32 * 1024;
 
 /// Appends `?` and the query to `target`; nothing if the query is empty.
 ///
-/// `"`, `<` and `>` are percent-encoded, because a `http::Uri` cannot hold them; every other byte stays as it is.
+/// What a URL cannot hold is percent-encoded ([`encode_query`]); every other byte stays as it is.
 pub(super) fn push(target: &mut String, query: &str) -> Result<(), Problem> {
     if query.is_empty() {
         return Ok(());
@@ -20,25 +20,14 @@ pub(super) fn push(target: &mut String, query: &str) -> Result<(), Problem> {
     if query.len() > QUERY_BYTES_MAX {
         return Err(too_large());
     }
-    target.push('?');
-    let start = target.len();
-    let mut rest = query;
-    while let Some(at) = rest.bytes().position(is_not_held) {
-        let (plain, tail) = rest.split_at(at);
-        target.push_str(plain);
-        target.push_str(match tail.as_bytes() {
-            [b'"', ..] => "%22",
-            [b'<', ..] => "%3C",
-            [b'>', ..] => "%3E",
-            _ => {
-                let advice = "send a query without control characters, spaces and #";
-                return Err(problems::invalid(advice, "the query has a control character, a space or a #"));
-            }
-        });
-        rest = tail.get(1..).unwrap_or_default();
+    if query.bytes().any(is_refused) {
+        let advice = "send a query without control characters, spaces and #";
+        return Err(problems::invalid(advice, "the query has a control character, a space or a #"));
     }
-    target.push_str(rest);
-    if target.len() - start > QUERY_BYTES_MAX { Err(too_large()) } else { Ok(()) }
+    let query = encode_query(query);
+    target.push('?');
+    target.push_str(&query);
+    if query.len() > QUERY_BYTES_MAX { Err(too_large()) } else { Ok(()) }
 }
 
 /// The query of an event that has it as a map: the lists of values if there are any, else the single ones, sorted by
@@ -61,9 +50,9 @@ pub(super) fn of_maps(multi: Option<&Multi<'_>>, single: Option<&Single<'_>>, is
     query
 }
 
-/// The bytes that `http::uri::PathAndQuery` refuses in a query, and `#`, which it takes for the query's end.
-fn is_not_held(byte: u8) -> bool {
-    matches!(byte, 0..=b' ' | b'"' | b'#' | b'<' | b'>' | 0x7f)
+/// Whether no client may send a byte in a query: it could end the query, or the line that the query stands in.
+fn is_refused(byte: u8) -> bool {
+    matches!(byte, 0..=b' ' | b'#' | 0x7f)
 }
 
 fn push_component(query: &mut String, text: &str, is_decoded: bool) {
@@ -91,7 +80,7 @@ mod tests {
     use faregate_core::problem::Code;
     use http::uri::PathAndQuery;
 
-    use super::{QUERY_BYTES_MAX, is_not_held, of_maps, push};
+    use super::{QUERY_BYTES_MAX, is_refused, of_maps, push};
 
     #[test]
     fn a_query_stays_as_it_is_but_for_what_a_uri_cannot_hold() {
@@ -99,7 +88,7 @@ mod tests {
             ("", "/"),
             ("a=%2f+1&b", "/?a=%2f+1&b"),
             ("a[0]=\\^`{|}'~?/:@%", "/?a[0]=\\^`{|}'~?/:@%"),
-            ("\"<é>", "/?%22%3Cé%3E"),
+            ("\"<é>", "/?%22%3C%C3%A9%3E"),
             (">", "/?%3E"),
         ] {
             let mut target = "/".to_owned();
@@ -117,10 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_bytes_that_a_uri_refuses_are_encoded() {
-        for byte in (0..0x80).filter(|byte| *byte != b'#') {
-            let held = format!("/?{}", char::from(byte)).parse::<PathAndQuery>().is_ok();
-            assert_eq!(is_not_held(byte), !held, "{byte}");
+    fn whatever_is_not_refused_makes_a_uri() {
+        for char in (0..=0xff).map(char::from).filter(|char| !u8::try_from(*char).is_ok_and(is_refused)) {
+            let mut target = "/".to_owned();
+            push(&mut target, &char.to_string()).expect("a query");
+            assert!(target.is_ascii(), "{char}");
+            assert_eq!(target.parse::<PathAndQuery>().expect("a target"), target);
         }
     }
 

@@ -4,7 +4,7 @@ use faregate_core::{
     matcher::{Captures, PathPattern},
     policy::{
         forward::{ForwardPolicy, HostPolicy},
-        redirect::RedirectPolicy,
+        redirect::{InvalidLocation, RedirectPolicy},
     },
     snapshot::{Action, RoutePolicy, Snapshot},
 };
@@ -74,7 +74,8 @@ impl ActionView {
             Action::Forward(forward) => forward
                 .path
                 .apply(path, pattern, captures)
-                .map(|path| Self::Forward { backends: backends(forward, snapshot, asked, &path, &query), path }),
+                .map(|path| Self::Forward { backends: backends(forward, snapshot, asked, &path, &query), path })
+                .map_err(InvalidLocation::from),
             Action::Respond(respond) => Ok(Self::Respond { status: respond.status.as_u16() }),
             Action::Redirect(redirect) => location(redirect, asked, &query, pattern, captures)
                 .map(|location| Self::Redirect { status: redirect.status.as_u16(), location }),
@@ -89,7 +90,7 @@ fn location(
     query: &str,
     pattern: &PathPattern,
     captures: &Captures<'_>,
-) -> Result<String, faregate_core::path::InvalidPath> {
+) -> Result<String, InvalidLocation> {
     let uri = asked.uri().unwrap_or_default();
     redirect.location(&uri, query, &asked.host, pattern, captures)
 }
