@@ -53,6 +53,9 @@ impl Respond {
         if !(200..600).contains(&self.status) {
             place.at("status").error(codes::INVALID_VALUE, "a status is a number from 200 to 599");
         }
+        if matches!(self.status, 204 | 304) && !self.body.is_empty() {
+            place.at("body").error(codes::CONFLICT, format!("an answer with status {} has no body", self.status));
+        }
         if self.body.len() > Self::BODY_BYTES_MAX {
             place.at("body").error(codes::TOO_MANY, format!("a body has at most {} bytes", Self::BODY_BYTES_MAX));
         }
@@ -90,5 +93,18 @@ mod tests {
         respond.compile(&mut report.entry("route", "r"));
         let pointers: Vec<_> = report.into_diagnostics().into_iter().map(|found| found.pointer).collect();
         assert_eq!(pointers, ["/status", "/body", "/headers/a b", "/headers/content-length"]);
+    }
+
+    #[test]
+    fn a_status_that_means_no_body_has_none() {
+        for (status, body, codes) in
+            [(204, "x", &["conflict"][..]), (304, "x", &["conflict"]), (204, "", &[]), (304, "", &[]), (205, "x", &[])]
+        {
+            let respond = Respond { status, body: body.to_owned(), ..Respond::default() };
+            let mut report = Report::default();
+            respond.compile(&mut report.entry("route", "r"));
+            let found: Vec<_> = report.into_diagnostics().into_iter().map(|found| found.code).collect();
+            assert_eq!(found, codes, "{status} {body:?}");
+        }
     }
 }
