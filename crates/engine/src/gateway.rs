@@ -6,6 +6,7 @@ mod authenticate;
 mod authorise;
 mod bounded;
 mod caller;
+mod deadline;
 mod dressing;
 mod edge;
 mod fetch;
@@ -53,6 +54,7 @@ use tracing::{Instrument, debug_span};
 
 use self::{
     authenticate::{Authenticator, Presented},
+    deadline::Deadline,
     dressing::Dressing,
     limit::{Asked, Bill, Limits},
     recorder::{Observer, Recorder},
@@ -64,9 +66,6 @@ use crate::{
     metrics::{Counting, Metrics},
     ports::{Clock, Counters, KeyStore, MetricSinks, Outbound, Random, Secrets, SnapshotStore, Telemetry},
 };
-
-/// What is left for the answer and the side work when the invocation's time ends.
-const RESERVE: Duration = Duration::from_millis(250);
 
 /// What the gateway needs from the world.
 #[derive(Clone)]
@@ -220,17 +219,19 @@ impl Gateway {
         dressing: &mut Dressing,
         side_work: &mut SideWork,
     ) -> Result<Response<Body>, Problem> {
+        let deadline = Deadline::new(&*self.ports.clock, incoming.remaining);
+
         // 1. decode: the host did it; what could not be decoded is a problem with a record.
         let decoded = debug_span!("decode").in_scope(|| recorder.decoded(incoming.request, dressing));
         let (parts, content) = decoded?.into_parts();
-        let loaded = self.snapshots.for_decision(side_work).instrument(debug_span!("snapshot")).await?;
+        let loaded = self.snapshots.for_decision(deadline, side_work).instrument(debug_span!("snapshot")).await?;
         recorder.loaded(&loaded);
         dressing.version(&loaded);
         self.metrics.follow(loaded.snapshot.settings.metrics);
         recorder.show(&parts);
 
         // 2. edge: before anything that costs.
-        let checked = edge::check(&loaded.snapshot, &parts, &incoming.peer, &*self.ports.secrets);
+        let checked = edge::check(&loaded.snapshot, &parts, &incoming.peer, &*self.ports.secrets, deadline);
         let checked = checked.instrument(debug_span!("edge")).await;
         // Once in an interval, also beside a refusal: who is refused now may not be by a newer snapshot.
         self.snapshots.refresh_beside(side_work);
@@ -254,8 +255,7 @@ impl Gateway {
         let headers = access::clean_headers(&parts, &loaded.snapshot);
         let (peer, version) = (&incoming.peer, loaded.head.version);
         let presented = Presented { parts: &parts, headers: &headers, peer, client: &client, version };
-        let left = incoming.remaining.map(|remaining| remaining.saturating_sub(recorder.elapsed() + RESERVE));
-        let checked = self.authenticator.check_within(left, route, presented, side_work);
+        let checked = self.authenticator.check_within(deadline.left(), route, presented, side_work);
         let caller = recorder.authenticated(checked.instrument(debug_span!("authenticate"))).await?;
         recorder.caller(&caller);
         dressing.caller(&caller);
@@ -279,7 +279,7 @@ impl Gateway {
             Action::Forward(policy) => {
                 let request = forward::Request { parts: &parts, headers, content, client: &client, matched: &matched };
                 let forward = forward::Forward { policy, ports: &self.ports, snapshot: &loaded.snapshot };
-                let sent = forward.send(request, &admission, incoming.remaining, recorder);
+                let sent = forward.send(request, &admission, deadline, recorder);
                 sent.instrument(debug_span!("forward")).await
             }
         }

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -21,6 +21,7 @@ pub struct FakeSecrets {
     parameters: Mutex<BTreeMap<String, Vec<u8>>>,
     newer: Mutex<BTreeMap<String, Vec<u8>>>,
     reads: AtomicUsize,
+    is_hanging: AtomicBool,
 }
 
 impl FakeSecrets {
@@ -37,6 +38,11 @@ impl FakeSecrets {
     /// Takes a parameter away: reading it fails.
     pub fn remove(&self, name: &str) {
         locked(&self.parameters).remove(name);
+    }
+
+    /// Reads that begin from now on never end.
+    pub fn set_hanging(&self, hanging: bool) {
+        self.is_hanging.store(hanging, Ordering::Relaxed);
     }
 
     /// How many reads there were.
@@ -56,6 +62,9 @@ impl fmt::Debug for FakeSecrets {
 impl Secrets for FakeSecrets {
     async fn read(&self, reference: &SecretRef) -> Result<SecretValue, SecretError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        if self.is_hanging.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
         let value = match reference {
             SecretRef::Inline(value) => value.clone().into_bytes(),
             SecretRef::Ssm(name) => locked(&self.parameters).get(name).cloned().ok_or_else(|| {

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use faregate_core::{
     matcher::canonical_host,
-    policy::edge::proves,
-    problem::{Code, Problem},
+    policy::edge::{EdgePolicy, proves},
+    problem::Problem,
     secret::{SecretRef, SecretValue},
     snapshot::Snapshot,
 };
 use http::{header, request::Parts};
 
-use super::Peer;
+use super::{Peer, deadline::Deadline, problems::unavailable};
 use crate::ports::{SecretError, Secrets};
 
 /// The client, as far as somebody trustworthy vouches for it.
@@ -27,12 +27,14 @@ pub(super) struct Client {
     pub(super) scheme: &'static str,
 }
 
-/// Checks the edge's secret where there is an edge; else takes the host's word.
+/// Checks the edge's secret where there is an edge; else takes the host's word. What the secret is must be known in the
+/// invocation's time.
 pub(super) async fn check(
     snapshot: &Snapshot,
     parts: &Parts,
     peer: &Peer,
     secrets: &dyn Secrets,
+    deadline: Deadline<'_>,
 ) -> Result<Client, Problem> {
     let scheme = if parts.uri.scheme_str() == Some("http") { "http" } else { "https" };
     let Some(edge) = &snapshot.settings.edge else {
@@ -43,13 +45,20 @@ pub(super) async fn check(
     };
     // Nothing is read for a request that does not even try.
     let presented = edge.presented(&parts.headers)?;
-    let mut values = readable(&edge.values, |reference| secrets.read(reference)).await?;
-    if !proves(presented, &values) {
-        // The edge may have another one since; a flood of wrong ones has them read anew every 30 s at most.
-        values = readable(&edge.values, |reference| secrets.refresh(reference)).await?;
-    }
+    let values = deadline.bound(known_values(edge, presented, secrets)).await;
+    let values = values.unwrap_or_else(|| Err(unavailable("no secret of the edge's in the invocation's time")))?;
     let facts = edge.check(&parts.headers, &values)?;
     Ok(Client { address: Some(facts.address), host: canonical_host(&facts.host), authority: facts.host, scheme })
+}
+
+/// The secret's values; read anew where none of them is what is presented.
+async fn known_values(edge: &EdgePolicy, presented: &[u8], secrets: &dyn Secrets) -> Result<Vec<SecretValue>, Problem> {
+    let values = readable(&edge.values, |reference| secrets.read(reference)).await?;
+    if proves(presented, &values) {
+        return Ok(values);
+    }
+    // The edge may have another one since; a flood of wrong ones has them read anew every 30 s at most.
+    readable(&edge.values, |reference| secrets.refresh(reference)).await
 }
 
 /// The values that can be read: one of them will do.
@@ -68,7 +77,7 @@ where
         }
     }
     if values.is_empty() {
-        return Err(Problem::new(Code::DependencyUnavailable, "try again later").caused_by(unreadable.join("; ")));
+        return Err(unavailable(unreadable.join("; ")));
     }
     Ok(values)
 }

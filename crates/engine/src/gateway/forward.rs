@@ -13,7 +13,7 @@ use faregate_core::{
 };
 use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
 
-use super::{Ports, RESERVE, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace};
+use super::{Ports, deadline::Deadline, edge::Client, limit::Admission, recorder::Recorder, route::Matched, trace};
 use crate::{
     body::Body,
     ports::{OutboundError, OutboundLimits, OutboundRequest},
@@ -42,7 +42,7 @@ impl Forward<'_> {
         &self,
         request: Request<'_>,
         admission: &Admission,
-        remaining: Option<Duration>,
+        deadline: Deadline<'_>,
         recorder: &mut Recorder,
     ) -> Result<Response<Body>, Problem> {
         let unavailable = || Problem::new(Code::BackendUnavailable, "try again later").caused_by("nothing to draw");
@@ -56,7 +56,7 @@ impl Forward<'_> {
             method: request.parts.method.clone(),
             origin: target.origin.to_string(),
             path_and_query: self.path_and_query(&request, target)?,
-            limits: self.limits(backend, remaining, recorder.elapsed()),
+            limits: self.limits(backend, deadline),
             headers: self.headers(&request, admission, choice, target, recorder),
             body: request.content,
         };
@@ -106,7 +106,7 @@ impl Forward<'_> {
     }
 
     /// The backend's timeouts, the route's and what the invocation leaves.
-    fn limits(&self, backend: &BackendPolicy, remaining: Option<Duration>, elapsed: Duration) -> OutboundLimits {
+    fn limits(&self, backend: &BackendPolicy, deadline: Deadline<'_>) -> OutboundLimits {
         let bound = |millis: u32| (millis > 0).then(|| Duration::from_millis(millis.into()));
         let timeouts = &backend.timeouts;
         let until_headers = [bound(timeouts.response_ms), bound(self.policy.timeout_ms)];
@@ -115,7 +115,7 @@ impl Forward<'_> {
             response: until_headers.into_iter().flatten().min(),
             idle: bound(timeouts.idle_ms),
             stream: bound(timeouts.stream_ms),
-            invocation: remaining.map(|remaining| remaining.saturating_sub(elapsed + RESERVE)),
+            invocation: deadline.left(),
         }
     }
 }

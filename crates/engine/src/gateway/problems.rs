@@ -40,6 +40,13 @@ pub(super) fn replace(parts: &mut Parts, problem: &Problem, record: Option<&mut 
     Bytes::from(problem.to_json(request_id))
 }
 
+/// Something that the verdict depends on does not answer: closed, and not the client's fault.
+pub(super) fn unavailable(cause: impl Into<String>) -> Problem {
+    let mut problem = Problem::new(Code::DependencyUnavailable, "try again later").caused_by(cause);
+    problem.retry_after_seconds = Some(1);
+    problem
+}
+
 /// What a body that broke is, while nothing was sent yet.
 pub(super) fn of_broken_body(error: &BodyError) -> Problem {
     let (code, detail) = match error {

@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Ports, SideWork};
+use super::{Ports, SideWork, deadline::Deadline};
 use crate::{
     meter::Meter,
     ports::{Clock, Metric, SnapshotStore, StoreError, Telemetry},
@@ -98,11 +98,15 @@ impl Snapshots {
     }
 
     /// The snapshot that decides now. A check that a request does not wait for any longer goes on beside it.
-    pub(super) async fn for_decision(self: &Arc<Self>, side_work: &mut SideWork) -> Result<Arc<Loaded>, Problem> {
+    pub(super) async fn for_decision(
+        self: &Arc<Self>,
+        deadline: Deadline<'_>,
+        side_work: &mut SideWork,
+    ) -> Result<Arc<Loaded>, Problem> {
         match self.loaded.load_full() {
             None if self.looked_in_vain() => {}
             None => {
-                self.refresh_within(FIRST_LOAD_LIMIT).await;
+                self.refresh_within(deadline.within(FIRST_LOAD_LIMIT)).await;
                 self.missing_at.store(self.clock.now().as_millis(), Ordering::Relaxed);
             }
             Some(loaded) if self.is_due(&loaded, loaded.interval() * STALE_INTERVALS) => {
@@ -114,7 +118,7 @@ impl Snapshots {
                     // Nobody listens when the request went on.
                     let _ = done.send(());
                 });
-                if timeout(STALE_CHECK_LIMIT, finished).await.is_err() {
+                if timeout(deadline.within(STALE_CHECK_LIMIT), finished).await.is_err() {
                     self.telemetry.metric(Metric::ConfigAge, "the snapshot could not be checked in time");
                 }
             }

@@ -69,10 +69,21 @@ async fn either_of_two_secrets_will_do_and_none_readable_is_closed() {
     let harness = Harness::new(behind_an_edge(json!([{"ssm": "/old"}, {"ssm": "/new"}]))).await;
     let answer = harness.send(request("GET", "https://h/", &WHOLE)).await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"));
+    assert_eq!(answer.header("retry-after"), Some("1"));
     harness.secrets.set("/new", SECRET);
     assert_eq!(harness.send(request("GET", "https://h/", &WHOLE)).await.status, 200);
     harness.secrets.set("/old", "fedcba9876543210fedcba9876543210");
     assert_eq!(harness.send(request("GET", "https://h/", &WHOLE)).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_that_do_not_come_are_waited_for_no_longer_than_the_invocation_can() {
+    let harness = Harness::new(behind_an_edge(json!([{"ssm": "/faregate/edge"}]))).await;
+    harness.secrets.set_hanging(true);
+    let started = tokio::time::Instant::now();
+    let answer = harness.take_within(Duration::from_secs(3), request("GET", "https://h/", &WHOLE)).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"));
+    assert!(started.elapsed() <= Duration::from_millis(2751), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use faregate_engine::{
 };
 use serde_json::{Value, json};
 
-use super::support::{Harness, NOW};
+use super::support::{Harness, NOW, get};
 
 fn answering(body: &str) -> Value {
     json!({"routes": [{"id": "r", "authenticate": "anonymous", "respond": {"body": body}}]})
@@ -75,6 +75,16 @@ async fn without_any_snapshot_the_answer_is_not_ready() {
     harness.publish(answering("one")).await;
     harness.clock.advance(Duration::from_secs(1));
     assert_eq!(body(&harness).await, "one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_request_waits_no_longer_than_its_invocation_can() {
+    let harness = Harness::new(answering("one")).await;
+    harness.config.faults.set_hanging(true);
+    let started = tokio::time::Instant::now();
+    let answer = harness.take_within(Duration::from_secs(3), get("https://h/")).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "not_ready"));
+    assert!(started.elapsed() <= Duration::from_millis(2751), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

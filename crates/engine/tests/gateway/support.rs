@@ -2,7 +2,7 @@
 
 pub(crate) mod provider;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use faregate_core::{
@@ -14,7 +14,7 @@ use faregate_engine::{
         FakeClock, FakeConfigStore, FakeCounters, FakeKeyStore, FakeMetricSink, FakeOutbound, FakeRandom, FakeSecrets,
         FakeTelemetry,
     },
-    gateway::{Gateway, Handled, Incoming, Peer, Ports},
+    gateway::{Gateway, Handled, Incoming, Peer, Ports, RecordedBody, SideWork},
     ports::{Counters, MetricSinks, StoredEntry},
     publish::{Outcome, PublishOptions, publish},
     record::Record,
@@ -48,6 +48,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    async fn whole(response: Response<RecordedBody>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a whole body").to_bytes();
+        Self { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("JSON")
     }
@@ -130,6 +136,12 @@ impl Harness {
         Self::finish(self.gateway.handle(Incoming { request, peer, remaining: None }).await).await
     }
 
+    /// Sends a request in an invocation of which so much time is left.
+    pub(crate) async fn take_within(&self, remaining: Duration, request: Request<Bytes>) -> Answer {
+        let incoming = Incoming { request: Ok(request), peer: Peer::default(), remaining: Some(remaining) };
+        Answer::whole(self.gateway.handle(incoming).await.response).await
+    }
+
     /// Another environment of the same gateway.
     pub(crate) fn second(&self) -> Gateway {
         Gateway::new(self.ports.clone())
@@ -147,10 +159,9 @@ impl Harness {
     }
 
     async fn finish(handled: Handled) -> Answer {
-        let (parts, body) = handled.response.into_parts();
-        let body = body.collect().await.expect("a whole body").to_bytes();
-        handled.side_work.join(faregate_engine::gateway::SideWork::LIMIT).await;
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        let answer = Answer::whole(handled.response).await;
+        handled.side_work.join(SideWork::LIMIT).await;
+        answer
     }
 
     pub(crate) fn last_record(&self) -> Record {

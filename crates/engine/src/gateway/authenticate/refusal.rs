@@ -2,8 +2,10 @@
 
 use faregate_core::{
     policy::authenticate::{AuthenticatePolicy, CredentialPolicy},
-    problem::{Code, Problem},
+    problem::Problem,
 };
+
+pub(super) use crate::gateway::problems::unavailable;
 
 /// A 401 says how to do better (RFC 9110 §15.5.2, RFC 6750 §3); what an endpoint said for itself stays.
 pub(super) fn challenged(
@@ -31,12 +33,5 @@ pub(super) fn challenged(
             problem.challenges.push(challenge);
         }
     }
-    problem
-}
-
-/// Something that the verdict depends on does not answer: never a 401, and never open.
-pub(super) fn unavailable(cause: impl Into<String>) -> Problem {
-    let mut problem = Problem::new(Code::DependencyUnavailable, "try again later").caused_by(cause);
-    problem.retry_after_seconds = Some(1);
     problem
 }

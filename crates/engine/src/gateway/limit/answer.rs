@@ -7,6 +7,7 @@ use faregate_core::{
 use http::{HeaderName, HeaderValue};
 
 use super::wants::Want;
+use crate::gateway::problems;
 
 /// `RateLimit-Policy` and `RateLimit`, the tightest limit first.
 pub(super) fn headers(wants: &[Want], now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
@@ -56,9 +57,7 @@ pub(super) fn throttled(limit: Option<&Want>, cause: &str) -> Problem {
 
 /// The counter cannot be reached, and the limit admits nothing without it.
 pub(super) fn unavailable(cause: &str) -> Problem {
-    let mut problem = Problem::new(Code::DependencyUnavailable, "try again later").caused_by(format!("limit: {cause}"));
-    problem.retry_after_seconds = Some(1);
-    problem
+    problems::unavailable(format!("limit: {cause}"))
 }
 
 /// Whole seconds until there is more.
