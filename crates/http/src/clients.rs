@@ -20,6 +20,8 @@ const IDLE: Duration = Duration::from_secs(20);
 const IDLE_PER_HOST_MAX: usize = 64;
 /// A response's header section, and what HTTP/1.1 buffers of a connection at once.
 pub(crate) const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Lines in a response's header section over HTTP/1.1.
+pub(crate) const HEADER_LINES_MAX: usize = 1024;
 /// What an HTTP/2 backend may send ahead of the reader: on one stream, and on all of a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -96,6 +98,8 @@ fn builder() -> Builder {
         // after the request was queued; nothing is ever sent twice.
         .retry_canceled_requests(true)
         .http1_max_buf_size(HEADER_BYTES_MAX)
+        // hyper's own bound is 100, which cookies and `link` can pass.
+        .http1_max_headers(HEADER_LINES_MAX)
         .http2_max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW);
