@@ -44,7 +44,7 @@ fn one() -> u32 {
 pub struct Timeouts {
     /// To connect, TLS included.
     pub connect_ms: u32,
-    /// From sending until the response headers are here.
+    /// Until the response headers are here, with the time that connecting takes.
     pub response_ms: u32,
     /// Between two pieces of the response body.
     pub idle_ms: u32,
