@@ -10,7 +10,9 @@ use super::SnapshotHead;
 
 /// How the content is written: 1 is the JSON of the document, zstd over all of it, cut into chunks.
 ///
-/// While functions are deployed a gateway may meet the next format, and the one before: it will have to read both.
+/// While functions are deployed a gateway may meet the next format, and the one before: it will have to read both. A
+/// document that has fields which an older build does not know is of the same format: that build refuses it and goes on
+/// with the version before, as with any snapshot that does not load.
 pub const FORMAT: u32 = 1;
 /// Largest chunk in bytes.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
