@@ -85,6 +85,19 @@ pub async fn publish(
     clock: &dyn Clock,
     options: PublishOptions<'_>,
 ) -> Result<Outcome, PublishError> {
+    let mut in_vain = Vec::new();
+    let outcome = attempt(store, clock, options, &mut in_vain).await;
+    sweep(store, &in_vain).await?;
+    outcome
+}
+
+/// Publishes, and notes the hashes of chunks that were written for a flip which another publisher prevented.
+async fn attempt(
+    store: &dyn ConfigStore,
+    clock: &dyn Clock,
+    options: PublishOptions<'_>,
+    in_vain: &mut Vec<String>,
+) -> Result<Outcome, PublishError> {
     for _ in 0..ATTEMPTS_MAX {
         let (current, expected) = read_current(store).await?;
         let stored = store.entries().await?;
@@ -115,6 +128,7 @@ pub async fn publish(
             put_status(store, clock, Some(&head), false, &checked.diagnostics).await?;
             return Ok(Outcome::Published { head, warnings: checked.diagnostics });
         }
+        in_vain.push(packed.hash);
     }
     Err(PublishError::Contended)
 }
@@ -206,12 +220,31 @@ async fn write_chunks(store: &dyn ConfigStore, packed: &Packed) -> Result<(), St
 
 /// Writes chunks anew that are gone or broken, so that the schedule mends what somebody damaged.
 async fn heal(store: &dyn ConfigStore, head: &SnapshotHead, packed: &Packed) -> Result<bool, PublishError> {
-    let broken = unpack(head, &store.chunks(&head.hash).await?).is_err();
-    if broken {
+    let is_whole = async || Ok::<_, StoreError>(unpack(head, &store.chunks(&head.hash).await?).is_ok());
+    if is_whole().await? {
+        return Ok(false);
+    }
+    // Over what is there: whoever is stopped halfway leaves no less than he found.
+    write_chunks(store, packed).await?;
+    if !is_whole().await? {
+        // Beside all that belong there are others.
         store.delete_chunks(&packed.hash).await?;
         write_chunks(store, packed).await?;
     }
-    Ok(broken)
+    Ok(true)
+}
+
+/// Deletes chunks of one's own that no version came to name. A publisher that is about to name the same content finds
+/// them gone after its flip, and heals them.
+async fn sweep(store: &dyn ConfigStore, in_vain: &[String]) -> Result<(), StoreError> {
+    if in_vain.is_empty() {
+        return Ok(());
+    }
+    let named = store.heads().await?;
+    for hash in in_vain.iter().filter(|hash| named.iter().all(|head| head.hash != **hash)) {
+        store.delete_chunks(hash).await?;
+    }
+    Ok(())
 }
 
 /// Deletes versions beyond the kept ones, and chunks that no kept version names.

@@ -207,6 +207,45 @@ async fn ten_versions_are_kept_and_no_chunk_that_one_of_them_names_is_deleted() 
 }
 
 #[tokio::test]
+async fn chunks_that_no_version_came_to_name_are_deleted() {
+    let world = World::new();
+    put(&world.store, &route("a", "1"));
+    let mut first = true;
+    world.store.before_flip(move |store| {
+        if std::mem::take(&mut first) {
+            store.publish_elsewhere();
+            put(store, &route("a", "2"));
+        }
+    });
+    let head = world.published().await;
+    assert_eq!((head.version, world.store.chunk_hashes()), (2, vec![head.hash]));
+
+    // Where every try is in vain, too.
+    world.store.before_flip(|store| {
+        store.publish_elsewhere();
+    });
+    put(&world.store, &route("a", "3"));
+    let contended = publish(&*world.store, &world.clock, PublishOptions::default()).await;
+    assert_eq!(contended, Err(PublishError::Contended));
+    assert_eq!(world.store.chunk_hashes().len(), 1);
+}
+
+#[tokio::test]
+async fn chunks_are_mended_without_taking_any_away_before() {
+    let world = World::new();
+    put(&world.store, &route("a", "1"));
+    let head = world.published().await;
+    world.store.corrupt_chunk(&head.hash, 0);
+    world.store.faults.forget_operations();
+    assert!(matches!(world.publish().await, Outcome::Unchanged { healed: true, .. }));
+    assert_eq!(world.store.faults.count("delete_chunks"), 0);
+    // One too many has to go.
+    world.store.put_chunk(&head.hash, 1, "surplus".into()).await.expect("written");
+    assert!(matches!(world.publish().await, Outcome::Unchanged { healed: true, .. }));
+    assert!(unpack(&head, &world.store.chunks(&head.hash).await.expect("chunks")).is_ok());
+}
+
+#[tokio::test]
 async fn applying_is_one_change_under_a_lock_that_publishers_respect() {
     let world = World::new();
     let lock = ApplyLock { holder: "other".into(), expires_at: NOW.plus(LOCK_DURATION) };
