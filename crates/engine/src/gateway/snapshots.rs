@@ -18,7 +18,7 @@ use faregate_core::{
     time::Timestamp,
 };
 use tokio::{
-    sync::{Mutex, oneshot},
+    sync::{Mutex, OwnedMutexGuard},
     time::timeout,
 };
 
@@ -75,7 +75,8 @@ pub(super) struct Snapshots {
     attempted_at: AtomicU64,
     /// When a request last looked because there was none.
     missing_at: AtomicU64,
-    loading: Mutex<()>,
+    /// Held by whoever looks: one look at a time.
+    looking: Arc<Mutex<()>>,
 }
 
 impl Snapshots {
@@ -88,7 +89,7 @@ impl Snapshots {
             loaded: ArcSwapOption::empty(),
             attempted_at: AtomicU64::new(0),
             missing_at: AtomicU64::new(0),
-            loading: Mutex::new(()),
+            looking: Arc::default(),
         }
     }
 
@@ -109,16 +110,11 @@ impl Snapshots {
                 self.refresh_within(deadline.within(FIRST_LOAD_LIMIT)).await;
                 self.missing_at.store(self.clock.now().as_millis(), Ordering::Relaxed);
             }
-            Some(loaded) if self.is_due(&loaded, loaded.interval() * STALE_INTERVALS) => {
-                // After a freeze: what was revoked meanwhile must not decide.
-                let (done, finished) = oneshot::channel();
-                let snapshots = Arc::clone(self);
-                side_work.spawn(async move {
-                    snapshots.refresh().await;
-                    // Nobody listens when the request went on.
-                    let _ = done.send(());
-                });
-                if timeout(deadline.within(STALE_CHECK_LIMIT), finished).await.is_err() {
+            Some(loaded) if self.is_past(&loaded.checked_at, loaded.interval() * STALE_INTERVALS) => {
+                // After a freeze: what was revoked meanwhile must not decide. Whoever comes meanwhile waits for the same
+                // check.
+                self.refresh_beside(side_work);
+                if timeout(deadline.within(STALE_CHECK_LIMIT), self.looking.lock()).await.is_err() {
                     self.telemetry.metric(Metric::ConfigAge, "the snapshot could not be checked in time");
                 }
             }
@@ -131,23 +127,26 @@ impl Snapshots {
         })
     }
 
-    /// Starts a poll beside the request where one is due.
+    /// Starts a poll beside the request where one is due and none is under way.
     pub(super) fn refresh_beside(self: &Arc<Self>, side_work: &mut SideWork) {
-        if self.loaded.load().as_ref().is_none_or(|loaded| self.is_due(loaded, loaded.interval())) {
+        if self.loaded.load().as_ref().is_none_or(|loaded| self.is_due(loaded))
+            && let Ok(turn) = Arc::clone(&self.looking).try_lock_owned()
+        {
             let snapshots = Arc::clone(self);
-            side_work.spawn(async move { snapshots.refresh().await });
+            side_work.spawn(async move { snapshots.look(turn).await });
         }
     }
 
-    /// Whether the snapshot is older than `age_max` and nobody looked within its interval.
-    fn is_due(&self, loaded: &Loaded, age_max: Duration) -> bool {
-        let now = self.clock.now();
-        let is_past = |at: &AtomicU64, age: Duration| {
-            let at = Timestamp::from_millis(at.load(Ordering::Relaxed));
-            // A time to come is no age: the clock was set back.
-            at > now || now.since(at) >= age
-        };
-        is_past(&loaded.checked_at, age_max) && is_past(&self.attempted_at, loaded.interval())
+    /// Whether the snapshot is older than its interval and nobody looked within it.
+    fn is_due(&self, loaded: &Loaded) -> bool {
+        [&loaded.checked_at, &self.attempted_at].into_iter().all(|at| self.is_past(at, loaded.interval()))
+    }
+
+    /// Whether a time is so long ago.
+    fn is_past(&self, at: &AtomicU64, age: Duration) -> bool {
+        let (at, now) = (Timestamp::from_millis(at.load(Ordering::Relaxed)), self.clock.now());
+        // A time to come is no age: the clock was set back.
+        at > now || now.since(at) >= age
     }
 
     /// Whether there was no snapshot a moment ago: a flood of requests must not become a flood of reads.
@@ -158,14 +157,14 @@ impl Snapshots {
     }
 
     async fn refresh_within(&self, limit: Duration) {
-        if timeout(limit, self.refresh()).await.is_err() {
+        let refresh = async { self.look(Arc::clone(&self.looking).lock_owned().await).await };
+        if timeout(limit, refresh).await.is_err() {
             self.telemetry.metric(Metric::ConfigAge, "the snapshot could not be checked in time");
         }
     }
 
-    /// Looks for a newer snapshot; one look at a time.
-    async fn refresh(&self) {
-        let _loading = self.loading.lock().await;
+    /// Looks for a newer snapshot, when it is its turn.
+    async fn look(&self, _turn: OwnedMutexGuard<()>) {
         let now = self.clock.now();
         self.attempted_at.store(now.as_millis(), Ordering::Relaxed);
         let mut check = Check { snapshots: self, outcome: Some("the check was given up".to_owned()), started: now };

@@ -40,6 +40,25 @@ async fn after_a_long_freeze_the_snapshot_is_checked_before_it_decides() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_comes_while_a_stale_snapshot_is_checked_waits_for_the_same_check() {
+    let harness = Harness::new(answering("one")).await;
+    assert_eq!(body(&harness).await, "one");
+    harness.publish(answering("two")).await;
+    harness.clock.freeze_for(Duration::from_secs(61));
+    let store = &harness.config.faults;
+    store.set_slow(Some(Duration::from_millis(50)));
+    store.forget_operations();
+    let second = async {
+        while store.under_way() == 0 {
+            tokio::task::yield_now().await;
+        }
+        body(&harness).await
+    };
+    assert_eq!(tokio::join!(body(&harness), second), ("two".to_owned(), "two".to_owned()));
+    assert_eq!(store.count("current"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_is_down_or_hangs_leaves_the_loaded_snapshot_serving() {
     let harness = Harness::new(answering("one")).await;
     assert_eq!(body(&harness).await, "one");
