@@ -11,6 +11,7 @@ mod dressing;
 mod edge;
 mod fetch;
 mod forward;
+mod host;
 mod key_cache;
 mod limit;
 mod miss_budget;
@@ -25,6 +26,7 @@ mod trace;
 
 pub use authorise::Clearance;
 pub use caller::{Caller, Evidence, Proof};
+pub use host::{Handled, Incoming, Peer, Ports, Undecodable};
 pub use limit::Admission;
 pub use recorder::RecordedBody;
 pub use side_work::SideWork;
@@ -32,7 +34,6 @@ pub use snapshots::Loaded;
 pub use tokens::{Refused, TokenPorts, TokenVerifier};
 
 use std::{
-    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
         Arc,
@@ -41,9 +42,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use faregate_core::{
-    cost::Machine,
     forwarding::is_request_id,
     problem::{Code, Problem},
     snapshot::Action,
@@ -64,63 +63,7 @@ use crate::{
     body::{self, Body},
     meter::Meter,
     metrics::{Counting, Metrics},
-    ports::{Clock, Counters, KeyStore, MetricSinks, Outbound, Random, Secrets, SnapshotStore, Telemetry},
 };
-
-/// What the gateway needs from the world.
-#[derive(Clone)]
-pub struct Ports {
-    /// Published snapshots.
-    pub snapshots: Arc<dyn SnapshotStore>,
-    /// API keys.
-    pub keys: Arc<dyn KeyStore>,
-    /// The counters of limits.
-    pub counters: Arc<dyn Counters>,
-    /// Secrets that the document refers to.
-    pub secrets: Arc<dyn Secrets>,
-    /// The way to backends.
-    pub outbound: Arc<dyn Outbound>,
-    /// Records and metrics.
-    pub telemetry: Arc<dyn Telemetry>,
-    /// Where metrics are sent.
-    pub sinks: MetricSinks,
-    /// What the gateway runs on.
-    pub machine: Machine,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness.
-    pub random: Arc<dyn Random>,
-}
-
-/// One request, as the host decoded it.
-#[derive(Debug)]
-pub struct Incoming {
-    /// The request, its path in normal form; or why the event cannot be one.
-    pub request: Result<http::Request<Bytes>, Problem>,
-    /// Who sent it, as the host knows.
-    pub peer: Peer,
-    /// How much time the host leaves; `None` where it does not say.
-    pub remaining: Option<Duration>,
-}
-
-/// Who sent a request, as far as the host itself vouches for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Peer {
-    /// The address that connected.
-    pub address: Option<IpAddr>,
-    /// The addresses before it, nearest last, where the host keeps such a list (ALB and REST events).
-    pub forwarded_for: Vec<IpAddr>,
-    /// The IAM principal that signed the request.
-    pub iam_arn: Option<String>,
-}
-
-/// An answer, and what has to be finished before the environment may freeze.
-pub struct Handled {
-    /// The answer; its record closes when its body ends.
-    pub response: Response<RecordedBody>,
-    /// Work that the client does not wait for.
-    pub side_work: SideWork,
-}
 
 /// The gateway: state of one environment. Requests may run at once.
 pub struct Gateway {
@@ -288,7 +231,10 @@ impl Gateway {
 
     /// The client's request id where it has the right shape, else a new one.
     fn request_id(&self, incoming: &Incoming) -> String {
-        let sent = incoming.request.as_ref().ok().and_then(|request| request.headers().get("x-request-id"));
+        let sent = match &incoming.request {
+            Ok(request) => request.headers().get("x-request-id"),
+            Err(undecodable) => undecodable.request_id.as_ref(),
+        };
         let kept = sent.filter(|value| is_request_id(value.as_bytes())).and_then(|value| value.to_str().ok());
         kept.map_or_else(|| trace::hex_id(&*self.ports.random, 2), str::to_owned)
     }

@@ -22,6 +22,7 @@ pub use target::PATH_BYTES_MAX;
 use bytes::Bytes;
 use faregate_core::problem::Problem;
 use faregate_engine::gateway::Peer;
+use http::HeaderValue;
 
 use self::payload2::Payload2;
 
@@ -30,6 +31,8 @@ use self::payload2::Payload2;
 pub struct Decoded {
     /// The request, its path in normal form; or why the event cannot be one.
     pub request: Result<http::Request<Bytes>, Problem>,
+    /// The `x-request-id` that came with it; known, where the headers can be read, for events that cannot be requests, too.
+    pub request_id: Option<HeaderValue>,
     /// Who sent it; known, as far as the event says, for events that cannot be requests, too.
     pub peer: Peer,
     /// What made the event, which decides how it is answered.

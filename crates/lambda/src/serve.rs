@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use faregate_engine::{
-    gateway::{Gateway, Handled, Incoming, SideWork},
+    gateway::{Gateway, Handled, Incoming, SideWork, Undecodable},
     ports::Clock,
 };
 use futures_util::future::BoxFuture;
@@ -94,7 +94,9 @@ impl AnswerService {
         let remaining = self.remaining(invocation.context.deadline);
         let decoded = event::decode(&invocation.body);
         let source = decoded.source;
-        let incoming = Incoming { request: decoded.request, peer: decoded.peer, remaining };
+        let request_id = decoded.request_id;
+        let request = decoded.request.map_err(|problem| Undecodable { problem, request_id });
+        let incoming = Incoming { request, peer: decoded.peer, remaining };
         let Handled { response, side_work } = self.gateway.handle(incoming).await;
         let left = || remaining.map(|time| time.saturating_sub(self.clock.monotonic().saturating_sub(started)));
         let posted = self.post_in_time(&invocation.context.request_id, source, response, left()).await;

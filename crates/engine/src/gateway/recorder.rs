@@ -19,7 +19,7 @@ use http_body_util::BodyExt;
 use tracing::{Span, debug_span};
 
 use super::{
-    Ports,
+    Ports, Undecodable,
     access_log::{self, RefusedLines},
     caller::Caller,
     dressing::Dressing,
@@ -87,10 +87,10 @@ impl Recorder {
     /// Notes what was asked.
     pub(super) fn decoded(
         &mut self,
-        request: Result<Request<Bytes>, Problem>,
+        request: Result<Request<Bytes>, Undecodable>,
         dressing: &mut Dressing,
     ) -> Result<Request<Bytes>, Problem> {
-        let request = request?;
+        let request = request.map_err(|undecodable| undecodable.problem)?;
         (self.record.trace_id, self.record.span) = trace_of(request.headers(), &*self.observer.random);
         self.span.record("trace_id", &*self.record.trace_id);
         self.record.method = request.method().to_string();

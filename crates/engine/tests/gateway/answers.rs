@@ -1,5 +1,5 @@
 use faregate_core::problem::{Code, Problem};
-use faregate_engine::gateway::Peer;
+use faregate_engine::gateway::{Peer, Undecodable};
 use serde_json::json;
 
 use super::support::{Harness, forwarding, request};
@@ -28,6 +28,18 @@ async fn what_cannot_be_decoded_is_answered_and_recorded() {
     assert_eq!((answer.status, answer.code().as_str()), (400, "request_invalid"));
     let record = harness.last_record();
     assert_eq!((record.status, record.cause.as_deref()), (400, Some("climbs")));
+}
+
+#[tokio::test]
+async fn what_cannot_be_decoded_keeps_the_clients_request_id_where_it_has_the_right_shape() {
+    let harness = Harness::new(forwarding(json!({}))).await;
+    for (sent, is_kept) in [("mine-1", true), ("not mine", false)] {
+        let problem = Problem::new(Code::RequestInvalid, "the path is not valid");
+        let answer = harness.undecodable(Undecodable { problem, request_id: sent.parse().ok() }).await;
+        assert_eq!((answer.status, answer.json()["request_id"] == sent), (400, is_kept));
+        assert_eq!(answer.header("x-request-id") == Some(sent), is_kept);
+        assert_eq!(harness.last_record().request_id == sent, is_kept);
+    }
 }
 
 #[tokio::test]
@@ -74,6 +86,12 @@ async fn cors_stands_on_preflights_answers_and_problems() {
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (401, Some(origin.1)));
     let answer = harness.send(request("GET", "https://h/a", &[origin])).await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (405, Some(origin.1)));
+    // Nobody offers what the preflight asks for: an ordinary OPTIONS, which nobody offers either.
+    let answer =
+        harness.send(request("OPTIONS", "https://h/a", &[origin, ("access-control-request-method", "DELETE")])).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("PUT")));
+    assert_eq!(answer.header("access-control-allow-origin"), Some(origin.1));
+    assert_eq!(answer.header("access-control-allow-methods"), None);
     let answer = harness.send(request("PUT", "https://h/a", &[("origin", "https://evil.example")])).await;
     assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), (None, Some("origin")));
 }

@@ -14,7 +14,7 @@ use faregate_engine::{
         FakeClock, FakeConfigStore, FakeCounters, FakeKeyStore, FakeMetricSink, FakeOutbound, FakeRandom, FakeSecrets,
         FakeTelemetry,
     },
-    gateway::{Gateway, Handled, Incoming, Peer, Ports, RecordedBody, SideWork},
+    gateway::{Gateway, Handled, Incoming, Peer, Ports, RecordedBody, SideWork, Undecodable},
     ports::{Counters, MetricSinks, StoredEntry},
     publish::{Outcome, PublishOptions, publish},
     record::Record,
@@ -133,6 +133,7 @@ impl Harness {
     }
 
     pub(crate) async fn take(&self, request: Result<Request<Bytes>, Problem>, peer: Peer) -> Answer {
+        let request = request.map_err(Undecodable::from);
         Self::finish(self.gateway.handle(Incoming { request, peer, remaining: None }).await).await
     }
 
@@ -162,6 +163,12 @@ impl Harness {
         let answer = Answer::whole(handled.response).await;
         handled.side_work.join(SideWork::LIMIT).await;
         answer
+    }
+
+    /// What is answered where the host could not decode the event.
+    pub(crate) async fn undecodable(&self, undecodable: Undecodable) -> Answer {
+        let incoming = Incoming { request: Err(undecodable), peer: Peer::default(), remaining: None };
+        Self::finish(self.gateway.handle(incoming).await).await
     }
 
     pub(crate) fn last_record(&self) -> Record {

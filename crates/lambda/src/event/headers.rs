@@ -29,6 +29,11 @@ pub(super) fn collect<'e>(pairs: impl Iterator<Item = (&'e str, &'e str)>) -> Re
     Ok(headers)
 }
 
+/// The client's `x-request-id`, if there are headers.
+pub(super) fn request_id(headers: &Result<HeaderMap, Problem>) -> Option<HeaderValue> {
+    headers.as_ref().ok()?.get("x-request-id").cloned()
+}
+
 /// The bytes that the client sent. Text in Latin-1's range is what AWS makes of single bytes, so that UTF-8 sent by a
 /// client comes out as it was; anything else can only have been UTF-8.
 fn value(text: &str) -> Result<HeaderValue, Problem> {

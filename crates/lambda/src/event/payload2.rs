@@ -88,7 +88,9 @@ impl Payload2<'_> {
     pub(super) fn decode(self) -> Decoded {
         let peer = self.peer();
         let source = self.request_context.as_ref().map_or(EventSource::FunctionUrl, Context::source);
-        Decoded { request: self.request(), peer, source }
+        let headers = self.headers();
+        let request_id = headers::request_id(&headers);
+        Decoded { request: self.request(headers), request_id, peer, source }
     }
 
     fn peer(&self) -> Peer {
@@ -102,12 +104,11 @@ impl Payload2<'_> {
         }
     }
 
-    fn request(self) -> Result<http::Request<bytes::Bytes>, Problem> {
+    fn request(self, headers: Result<HeaderMap, Problem>) -> Result<http::Request<bytes::Bytes>, Problem> {
         let advice = "send an HTTP request";
         if self.r#type.is_some() {
             return Err(problems::invalid(advice, "the event asks for an authorisation"));
         }
-        let headers = self.headers();
         let raw_path = self.raw_path.ok_or_else(|| problems::invalid(advice, "the event has no rawPath"))?;
         let context = self.request_context.unwrap_or_default();
         let method = context.http.as_ref().and_then(|http| http.method.as_deref());

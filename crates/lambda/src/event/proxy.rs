@@ -79,7 +79,8 @@ impl ProxyEvent<'_> {
         };
         let headers = self.headers();
         let peer = self.peer(source, headers.as_ref().ok());
-        Decoded { request: self.request(source, headers), peer, source }
+        let request_id = headers::request_id(&headers);
+        Decoded { request: self.request(source, headers), request_id, peer, source }
     }
 
     /// What made the event; or why none of these did.
@@ -151,7 +152,7 @@ impl ProxyEvent<'_> {
 
 fn refused(cause: String) -> Decoded {
     let request = Err(problems::invalid("send an HTTP request", cause));
-    Decoded { request, peer: Peer::default(), source: EventSource::Unknown }
+    Decoded { request, request_id: None, peer: Peer::default(), source: EventSource::Unknown }
 }
 
 #[cfg(test)]

@@ -176,6 +176,18 @@ fn the_peer_is_the_context_s_even_if_there_is_no_request() {
 }
 
 #[test]
+fn the_request_id_is_the_headers_even_if_there_is_no_request() {
+    for path in ["/a", "/.."] {
+        let decoded = decoded(|event| {
+            event["rawPath"] = json!(path);
+            event["headers"]["X-Request-Id"] = json!("mine-1");
+        });
+        assert_eq!(decoded.request_id.expect("an id"), "mine-1");
+    }
+    assert_eq!(decoded(|event| event["rawPath"] = json!("/..")).request_id, None);
+}
+
+#[test]
 fn other_authorizers_and_odd_addresses_are_nobody() {
     for authorizer in [Value::Null, json!({ "iam": null }), json!({ "jwt": { "claims": { "iam": "x" } } }), json!({})] {
         let peer = decoded(|event| {
