@@ -40,3 +40,31 @@ async fn the_phases_refuse_in_the_order_of_the_contract() {
     assert_eq!(harness.take(Ok(whole), Peer::default()).await.status, 200);
     assert_eq!(harness.telemetry.records().len(), 8);
 }
+
+#[tokio::test]
+async fn whoever_may_not_takes_no_permit_and_whoever_has_none_asks_no_backend() {
+    let harness = Harness::new(forwarding(json!({
+        "authenticate": "api_key",
+        "authorize": {"scopes": {"all": ["orders"]}},
+        "limits": [{"id": "one", "limit": 1, "per": "hour"}],
+    })))
+    .await;
+    harness.key("unscoped", json!({"consumer": "acme"}));
+    harness.key(KEY, json!({"consumer": "acme", "scopes": ["orders"]}));
+    let sent = async |key| {
+        let answer = harness.send(request("GET", "https://h/", &[("x-api-key", key)])).await;
+        let code = if answer.status == 200 { "passed".to_owned() } else { answer.code() };
+        (code, harness.outbound.requests().len())
+    };
+    for (key, expected) in [
+        ("unscoped", ("permission_denied", 0)),
+        // The one permit is still there.
+        (KEY, ("passed", 1)),
+        (KEY, ("rate_limited", 1)),
+        // Where nothing is left, the scope is what is missed first.
+        ("unscoped", ("permission_denied", 1)),
+    ] {
+        let (code, asked) = sent(key).await;
+        assert_eq!((code.as_str(), asked), expected, "{key}");
+    }
+}

@@ -49,3 +49,46 @@ pub fn body_bytes_max(source: EventSource, parts: &Parts) -> usize {
     let empty = buffered(source, parts, &Bytes::new()).len();
     BUFFERED_BYTES_MAX.saturating_sub(empty) / 4 * 3
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{Response, response::Parts};
+
+    use super::{BUFFERED_BYTES_MAX, body_bytes_max, buffered};
+    use crate::event::EventSource;
+
+    const SOURCES: [EventSource; 6] = [
+        EventSource::FunctionUrl,
+        EventSource::HttpApi,
+        EventSource::Rest,
+        EventSource::Alb { multi_value: false },
+        EventSource::Alb { multi_value: true },
+        EventSource::Unknown,
+    ];
+
+    /// Headers whose texts make the JSON by so much longer.
+    fn parts(padding: usize) -> Parts {
+        let answer = Response::builder()
+            .status(404)
+            .header("content-type", "text/plain; charset=\"utf-8\"")
+            .header("set-cookie", "a=1")
+            .header("set-cookie", "b=2")
+            .header("x-padding", "x".repeat(padding));
+        answer.body(()).expect("an answer").into_parts().0
+    }
+
+    #[test]
+    fn the_longest_body_just_fits_into_what_lambda_takes() {
+        for source in SOURCES {
+            for padding in 0..4 {
+                let parts = parts(padding);
+                let longest = body_bytes_max(source, &parts);
+                let bytes = |body: usize| buffered(source, &parts, &Bytes::from(vec![b'x'; body])).len();
+                assert!(bytes(longest) <= BUFFERED_BYTES_MAX, "{source:?} {padding}");
+                assert!(bytes(longest) > BUFFERED_BYTES_MAX - 4, "{source:?} {padding}");
+                assert!(bytes(longest + 1) > BUFFERED_BYTES_MAX, "{source:?} {padding}");
+            }
+        }
+    }
+}
