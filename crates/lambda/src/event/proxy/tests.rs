@@ -92,7 +92,7 @@ fn a_rest_api_s_query_is_encoded_again_and_a_load_balancer_s_is_left_as_sent() {
         of_load_balancer(event);
         event["queryStringParameters"] = parameters;
     });
-    assert_eq!(sent, "https://a.example/a?q=a%20b+c/~&é=");
+    assert_eq!(sent, "https://a.example/a?q=a%20b+c/~&%C3%A9=");
 }
 
 #[test]
