@@ -6,6 +6,11 @@ mod http_client;
 use std::{sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+#[cfg(feature = "operator")]
+use aws_config::{
+    default_provider::region::DefaultRegionChain, profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig,
+};
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use faregate_engine::ports::Clock;
@@ -47,6 +52,8 @@ impl Patience {
 #[derive(Clone, Debug)]
 pub struct AwsConfig {
     sdk: SdkConfig,
+    /// Where DynamoDB alone answers; else where the SDK finds every service.
+    dynamodb_endpoint: Option<String>,
     dates: Arc<Dates>,
 }
 
@@ -57,24 +64,37 @@ impl AwsConfig {
     pub async fn for_function(clock: Arc<dyn Clock>, patience: Patience) -> Self {
         let dates = Arc::default();
         let client = SharedHttpClient::new(FunctionHttpClient::new(clock, Arc::clone(&dates)));
-        Self { sdk: loader(patience).http_client(client).load().await, dates }
+        Self { sdk: loader(patience).http_client(client).load().await, dynamodb_endpoint: None, dates }
     }
 
     /// For the command line: profiles with SSO and credential processes, the system's own authorities, the
     /// SDK's own HTTP client.
+    ///
+    /// A profile that is named wins over credentials in the environment, as with the AWS CLI; one in `AWS_PROFILE` does not.
     #[cfg(feature = "operator")]
-    pub async fn for_operator(endpoint_url: Option<String>, profile: Option<String>, region: Option<String>) -> Self {
+    pub async fn for_operator(
+        dynamodb_endpoint: Option<String>,
+        profile: Option<String>,
+        region: Option<String>,
+    ) -> Self {
+        let region = match (region, &profile) {
+            (Some(region), _) => Some(Region::new(region)),
+            (None, Some(profile)) => DefaultRegionChain::builder().profile_name(profile).build().region().await,
+            (None, None) => None,
+        };
         let mut loader = loader(Patience::Background);
-        if let Some(url) = endpoint_url {
-            loader = loader.endpoint_url(url);
+        if let Some(region) = region.clone() {
+            loader = loader.region(region);
         }
         if let Some(profile) = profile {
-            loader = loader.profile_name(profile);
+            // A role is assumed in that region.
+            let credentials = ProfileFileCredentialsProvider::builder()
+                .configure(&ProviderConfig::default().with_region(region))
+                .profile_name(&profile)
+                .build();
+            loader = loader.profile_name(profile).credentials_provider(credentials);
         }
-        if let Some(region) = region {
-            loader = loader.region(Region::new(region));
-        }
-        Self { sdk: loader.load().await, dates: Arc::default() }
+        Self { sdk: loader.load().await, dynamodb_endpoint, dates: Arc::default() }
     }
 
     /// For a stack on this machine, which checks no signature: made-up credentials, nothing from the
@@ -87,11 +107,21 @@ impl AwsConfig {
             .endpoint_url(endpoint_url)
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local stack"));
-        Self { sdk: loader.load().await, dates }
+        Self { sdk: loader.load().await, dynamodb_endpoint: None, dates }
     }
 
+    /// For every service but DynamoDB.
     pub(crate) fn sdk(&self) -> &SdkConfig {
         &self.sdk
+    }
+
+    /// For clients of DynamoDB.
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::config::Builder {
+        let builder = aws_sdk_dynamodb::config::Builder::from(&self.sdk);
+        match &self.dynamodb_endpoint {
+            Some(url) => builder.endpoint_url(url),
+            None => builder,
+        }
     }
 
     /// How far the clock is off, as the answers to all calls of the process show.

@@ -48,7 +48,7 @@ impl DynamoConfigStore {
     /// The table of this name.
     #[must_use]
     pub fn new(config: &AwsConfig, table: impl Into<String>) -> Self {
-        Self { client: Client::new(config.sdk()), table: table.into() }
+        Self { client: Client::from_conf(config.dynamodb().build()), table: table.into() }
     }
 
     async fn get(&self, kind: &str, id: &str, consistent: bool) -> Result<Option<Item>, StoreError> {

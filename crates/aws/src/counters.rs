@@ -74,7 +74,7 @@ impl DynamoCounters {
     #[must_use]
     pub fn new(config: &AwsConfig, table: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         // Shorter limits than the SDK's are kept here, because they depend on the call.
-        let own = aws_sdk_dynamodb::config::Builder::from(config.sdk()).retry_config(RetryConfig::disabled());
+        let own = config.dynamodb().retry_config(RetryConfig::disabled());
         Self {
             client: Client::from_conf(own.build()),
             table: table.into(),

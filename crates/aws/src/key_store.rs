@@ -33,7 +33,7 @@ impl DynamoKeyStore {
     /// The table of this name.
     #[must_use]
     pub fn new(config: &AwsConfig, table: impl Into<String>) -> Self {
-        Self { client: Client::new(config.sdk()), table: table.into() }
+        Self { client: Client::from_conf(config.dynamodb().build()), table: table.into() }
     }
 }
 

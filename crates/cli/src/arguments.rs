@@ -34,7 +34,7 @@ pub(crate) struct Global {
     /// Where DynamoDB answers, as http://127.0.0.1:8000; default: the region's endpoint
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
-    /// The profile of your AWS configuration
+    /// The profile of your AWS configuration; wins over credentials in the environment
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// The AWS region

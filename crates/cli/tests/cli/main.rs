@@ -1,5 +1,6 @@
 //! The real binary: against files, and against tables in an embedded DynamoDB.
 
+mod aws;
 mod configuration;
 mod explain;
 mod files;

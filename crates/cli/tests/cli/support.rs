@@ -44,13 +44,15 @@ pub(crate) fn example(name: &str) -> String {
     path.to_str().expect("a path").to_owned()
 }
 
-fn command() -> Command {
+/// The binary, with an empty environment.
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_faregate"));
     command.env_clear();
     command
 }
 
-fn run(command: &mut Command, arguments: &[&str], input: &str) -> Run {
+/// Runs the command to its end.
+pub(crate) fn run(command: &mut Command, arguments: &[&str], input: &str) -> Run {
     let piped = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().expect("the binary starts");
     // A command that does not read its input closes it.
