@@ -97,11 +97,15 @@ impl Banner<'_> {
         let variable = |name: &str| variables.get(name).map(String::as_str).unwrap_or_default().to_owned();
         let (id, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
         let (region, endpoint) = (variable("AWS_REGION"), self.environment.endpoint());
+        let credentials = format!("AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret}");
         format!(
             "Another route while it runs, in effect within seconds:\n\n  \
-             AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION={region} \\\n  \
+             {credentials} AWS_DEFAULT_REGION={region} \\\n  \
              aws dynamodb put-item --endpoint-url {endpoint} --table-name faregate-config --item '{ITEM}'\n\n  \
-             curl -i {}/demo/tea\n",
+             curl -i {}/demo/tea\n\n\
+             The command line on these tables; without these variables and this endpoint it goes to your own account:\n\n  \
+             {credentials} AWS_REGION={region} \\\n  \
+             cargo run -qp faregate-cli -- --endpoint-url {endpoint} status\n",
             self.url()
         )
     }
@@ -136,6 +140,8 @@ mod tests {
             let text = banner.ready();
             assert_eq!(text.lines().last(), Some("ready: http://127.0.0.1:9001"));
             assert!(text.contains("curl -i http://127.0.0.1:9001/demo/hello -H 'x-api-key: fg_k'"), "{text}");
+            let cli = "AWS_REGION=eu-central-1 \\\n  cargo run -qp faregate-cli -- --endpoint-url http://127.0.0.1:8000 status\n";
+            assert!(text.contains(cli), "{text}");
         });
     }
 

@@ -11,21 +11,42 @@ fn every_example_is_without_mistakes() {
     }
 }
 
+const README: &str = include_str!("../../../../README.md");
+
+/// The README's documents that have routes.
+fn documents() -> Vec<&'static str> {
+    let documents = README.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
+    documents.filter(|text| text.contains("\nroutes:")).collect()
+}
+
 #[test]
 fn the_documents_in_the_readme_are_without_mistakes() {
-    const README: &str = include_str!("../../../../README.md");
-    let documents: Vec<&str> = README
-        .split("```yaml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().expect("an end"))
-        .filter(|text| text.contains("\nroutes:"))
-        .collect();
-    assert_eq!(documents.len(), 3);
-    for document in documents {
+    assert_eq!(documents().len(), 3);
+    for document in documents() {
         let backends = "\nbackends: [{ id: orders, targets: [{ url: 'https://orders.example.com' }] }]\n";
         let backends = if document.contains("backends:\n") { "" } else { backends };
         let run = offline(&["validate", "-", "--json"], &format!("{document}{backends}"));
         assert_eq!(run.json()["diagnostics"], serde_json::json!([]), "{document}");
+    }
+}
+
+#[test]
+fn the_first_calls_belong_to_routes_of_the_readmes_document_at_the_function_url() {
+    const DEPLOYING: &str = include_str!("../../../../docs/deploy.md");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), documents()[0]).expect("written");
+    let file = file.path().to_str().expect("a path");
+    // The URL stands in the text as an ellipsis, or as the shell's way to the stack's output.
+    let written = |text: &'static str, url: &'static str| {
+        let calls = text.lines().filter(|line| line.starts_with("curl "));
+        calls.filter_map(move |line| Some(line.split_once(url)?.1.split([' ', '"']).next().expect("a path")))
+    };
+    let paths: Vec<&str> = written(README, "https://…/").chain(written(DEPLOYING, "$(out GatewayUrl)")).collect();
+    assert!(paths.len() >= 3, "{paths:?}");
+    for path in paths {
+        let url = format!("https://abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-central-1.on.aws/{path}");
+        let found = offline(&["explain", "GET", &url, "--file", file, "--json"], "").exits(0).json();
+        assert!(found["route"]["id"].is_string(), "{path}: {found}");
     }
 }
 
