@@ -1,8 +1,10 @@
 //! `cargo xtask test`: everything that must hold, in order, up to the first that does not.
 
 mod advisories;
+mod prerequisites;
 mod providers;
 mod runner;
+mod suites;
 mod template;
 mod trees;
 
@@ -13,7 +15,7 @@ use crate::{
     process::{cargo, in_path, run as run_command},
     workspace::Workspace,
 };
-use runner::Runner;
+use runner::{Outcome, Runner};
 
 /// What `cargo xtask test` can be told.
 #[derive(Debug, Args)]
@@ -29,6 +31,9 @@ pub(crate) struct TestArguments {
 /// The programs that tests start; built one by one, so that none gets the features of another.
 const PROGRAMS: [&str; 3] = ["gateway", "publisher", "faregate-cli"];
 
+/// The tests of public suites, whose counts are what they are run for.
+const COUNTED: [&str; 4] = ["conformance", "events", "ratelimit", "signatures"];
+
 /// What is deployed: linted with its own features too, since the workspace's are more.
 const FUNCTIONS: [&str; 2] = ["gateway", "publisher"];
 
@@ -38,6 +43,7 @@ const FUNCTIONS: [&str; 2] = ["gateway", "publisher"];
 /// At the first check that fails, with its name.
 pub(crate) async fn run(arguments: &TestArguments, workspace: &Workspace) -> Result<(), Failure> {
     let mut runner = Runner::default();
+    runner.step("prerequisites", prerequisites::check(workspace)).await?;
     quick(&mut runner, workspace).await?;
     lints(&mut runner, workspace).await?;
     walls(&mut runner, workspace).await?;
@@ -48,6 +54,7 @@ pub(crate) async fn run(arguments: &TestArguments, workspace: &Workspace) -> Res
         runner.step("template: cfn-lint", template::cfn_lint(workspace)).await?;
         runner.step("template: checkov", template::checkov(workspace)).await?;
     }
+    runner.optional("public suites", async { suites::find(workspace) }).await?;
     tests(arguments, &mut runner, workspace).await?;
     println!("\n{}", runner.summary());
     Ok(())
@@ -68,24 +75,19 @@ async fn lints(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure
         let own = ["clippy", "--package", function, "--", "-D", "warnings"];
         runner.step(&format!("clippy: {function} alone"), cargo_run(workspace, &own, &[])).await?;
     }
-    if in_path("c++").is_some() {
-        let fuzz = [
-            "clippy",
-            "--locked",
-            "--manifest-path",
-            "fuzz/Cargo.toml",
-            "--target-dir",
-            "target/fuzz",
-            "--",
-            "-D",
-            "warnings",
-        ];
-        runner.step("clippy: fuzz targets", cargo_run(workspace, &fuzz, &[])).await?;
-    } else {
-        println!("\n── left out: the fuzz targets, whose runtime needs a C++ compiler");
-    }
+    runner.optional("clippy: fuzz targets", fuzz_lints(workspace)).await?;
     let docs = ["doc", "--workspace", "--no-deps", "--all-features", "--document-private-items"];
     runner.step("docs", cargo_run(workspace, &docs, &[("RUSTDOCFLAGS", "-D warnings")])).await
+}
+
+/// The fuzz targets are a workspace of their own.
+async fn fuzz_lints(workspace: &Workspace) -> Result<Outcome, Failure> {
+    if in_path("c++").is_none() {
+        return Ok(Outcome::NotPossible("no c++ in PATH, which compiles what fuzzers run in".to_owned()));
+    }
+    let manifest = ["--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz"];
+    let fuzz = [&["clippy", "--locked"], &manifest[..], &["--", "-D", "warnings"]].concat();
+    cargo_run(workspace, &fuzz, &[]).await.map(|()| Outcome::Passed)
 }
 
 /// What may depend on what.
@@ -115,8 +117,10 @@ async fn tests(arguments: &TestArguments, runner: &mut Runner, workspace: &Works
         return runner.step("tests", cargo_run(workspace, &tests, &[])).await;
     }
     // What nextest shows by its configuration.
-    let counts = ["test", "--workspace", "--all-features", "--test", "signatures", "--", "--nocapture"];
-    runner.step("tests: signatures, counted", cargo_run(workspace, &counts, &[])).await?;
+    for counted in COUNTED {
+        let counts = ["test", "--workspace", "--all-features", "--test", counted, "--", "--nocapture"];
+        runner.step(&format!("tests: {counted}, counted"), cargo_run(workspace, &counts, &[])).await?;
+    }
     // One at a time: some start a whole stack and measure how soon a change serves.
     let tests = ["test", "--workspace", "--all-features", "--all-targets", "--no-fail-fast", "--", "--test-threads=1"];
     runner.step("tests", cargo_run(workspace, &tests, &[])).await
