@@ -1,6 +1,6 @@
 //! The command line.
 
-use clap::{Args, Parser};
+use clap::{Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
 
@@ -16,12 +16,25 @@ Exit codes:
 
 /// Manages a Faregate gateway: its configuration, its API keys, and why it does what it does.
 #[derive(Debug, Parser)]
-#[command(name = "faregate", version, after_help = EXIT_CODES)]
+#[command(name = "faregate", version)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Reads the command line, or ends the program with what clap says of it.
+    pub(crate) fn of_this_process() -> Self {
+        let matches = with_exit_codes(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The command whose help, and that of every command below it, ends with the exit codes.
+fn with_exit_codes(command: ClapCommand) -> ClapCommand {
+    command.after_help(EXIT_CODES).mut_subcommands(with_exit_codes)
 }
 
 /// What holds for every command.
@@ -68,10 +81,10 @@ fn switch(text: &str) -> Result<bool, std::convert::Infallible> {
 mod tests {
     use clap::CommandFactory;
 
-    use super::Cli;
+    use super::{Cli, with_exit_codes};
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        with_exit_codes(Cli::command()).debug_assert();
     }
 }

@@ -60,6 +60,9 @@ pub(crate) enum CliError {
         /// Every finding.
         diagnostics: Vec<Diagnostic>,
     },
+    /// A check found something.
+    #[error("{0}")]
+    Findings(String),
     /// Somebody else is applying a change.
     #[error("another apply is at work; try again in a minute")]
     Locked,
@@ -78,12 +81,18 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// The configuration has errors, which stand in the answer already.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), diagnostics: Vec::new() }
+    }
+
     /// The stable word for `--json`.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Usage(_) => "usage",
             Self::File { .. } => "file",
             Self::Refused { .. } => "refused",
+            Self::Findings(_) => "findings",
             Self::Locked => "locked",
             Self::NotFound(_) => "not_found",
             Self::Store(_) | Self::Publish(PublishError::Store(_)) => "store",
@@ -97,7 +106,7 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
-            Self::Refused { .. } => Exit::Findings,
+            Self::Refused { .. } | Self::Findings(_) => Exit::Findings,
             Self::NotFound(_) => Exit::NotFound,
             Self::File { .. } | Self::Locked | Self::Store(_) | Self::Publish(_) | Self::Failed(_) => Exit::Failed,
         }

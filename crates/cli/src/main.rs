@@ -7,6 +7,7 @@ mod arguments;
 mod changes;
 mod clock;
 mod commands;
+mod consent;
 mod error;
 mod findings;
 mod output;
@@ -18,13 +19,11 @@ mod yaml;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::{arguments::Cli, output::Output};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_this_process();
     let (mut stdout, mut stderr) = (std::io::stdout().lock(), std::io::stderr().lock());
     let mut output = Output::new(&mut stdout, &mut stderr, cli.global.json);
     let exit = match commands::run(cli, &mut output).await {

@@ -67,6 +67,22 @@ impl<'a> Output<'a> {
         self.lines(&lines)
     }
 
+    /// Prints an answer that is an error all the same: JSON says so in `error`, people see it in the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::answer`].
+    pub(crate) fn answer_but(&mut self, answer: &impl Answer, error: &CliError) -> Result<Exit, CliError> {
+        if self.json {
+            let mut object = serde_json::to_value(answer).map_err(|error| CliError::Failed(error.to_string()))?;
+            object["error"] = error_object(error);
+            self.object(&object)?;
+        } else {
+            self.answer(answer)?;
+        }
+        Ok(error.exit())
+    }
+
     /// Prints lines.
     pub(crate) fn lines(&mut self, lines: &Lines) -> Result<(), CliError> {
         self.text(&lines.0)
@@ -106,7 +122,7 @@ impl<'a> Output<'a> {
         };
         // Where standard output is closed, the exit code still tells.
         let printed = if self.json {
-            let mut object = json!({ "error": { "code": error.code(), "message": error.to_string() } });
+            let mut object = json!({ "error": error_object(error) });
             if !diagnostics.is_empty() {
                 object["diagnostics"] = serde_json::to_value(diagnostics).unwrap_or(Value::Null);
             }
@@ -126,4 +142,8 @@ impl<'a> Output<'a> {
         // There is nowhere left to say that this failed.
         drop(writeln!(self.err, "{}", escape::line(line)));
     }
+}
+
+fn error_object(error: &CliError) -> Value {
+    json!({ "code": error.code(), "message": error.to_string() })
 }

@@ -6,7 +6,9 @@
 
 mod apply;
 
-pub use apply::{Applied, ApplyError, ApplyOptions, Change, LOCK_DURATION, Plan, apply, plan, read_document, rollback};
+pub use apply::{
+    Applied, ApplyError, ApplyOptions, Change, LOCK_DURATION, Plan, apply, kept_entries, plan, read_document,
+};
 
 use faregate_core::{
     check::{CheckOptions, Checked, check, known_kind},
@@ -19,7 +21,7 @@ use crate::{
     published::{CorruptSnapshot, DIAGNOSTICS_KEPT, FORMAT, Packed, SnapshotHead, Status, pack, unpack},
 };
 
-/// How many versions are kept for [`rollback`].
+/// How many versions are kept for [`kept_entries`].
 pub const VERSIONS_KEPT: u64 = 10;
 /// How often a publisher starts again when another one was faster.
 pub const ATTEMPTS_MAX: u32 = 5;

@@ -12,7 +12,7 @@ use faregate_engine::{
     ports::{ApplyLock, ConfigStore, ConfigWriter, SnapshotStore, StoreError, StoredEntry},
     publish::{
         ApplyError, ApplyOptions, Change, LOCK_DURATION, Outcome, PublishError, PublishOptions, VERSIONS_KEPT, apply,
-        plan, publish, rollback,
+        kept_entries, plan, publish,
     },
     published::{DIAGNOSTICS_KEPT, SnapshotHead, unpack},
 };
@@ -342,12 +342,12 @@ async fn a_rollback_writes_the_entries_back_as_a_new_version() {
     let world = World::new();
     world.apply(&[route("a", "1"), route("b", "1")], true).await.expect("applied");
     world.apply(&[route("a", "2")], true).await.expect("applied");
-    let applied = rollback(&*world.store, &world.clock, 1, "me", OPTIONS).await.expect("rolled back");
+    let first = kept_entries(&*world.store, 1).await.expect("entries");
+    let applied = world.apply(&first, true).await.expect("rolled back");
     let Outcome::Published { head, .. } = applied.outcome else { panic!("published") };
     assert_eq!(head.version, 3);
     let entries = world.store.entries().await.expect("entries");
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[0].fields, Ok(route("a", "1").fields));
-    let unknown = rollback(&*world.store, &world.clock, 99, "me", OPTIONS).await;
-    assert_eq!(unknown, Err(ApplyError::UnknownVersion(99)));
+    assert_eq!(kept_entries(&*world.store, 99).await, Err(ApplyError::UnknownVersion(99)));
 }

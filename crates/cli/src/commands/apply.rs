@@ -1,7 +1,5 @@
 //! `faregate apply`.
 
-use std::io::{BufRead, IsTerminal};
-
 use clap::Args;
 use faregate_core::diagnostic::Diagnostic;
 use faregate_engine::publish::{Applied, ApplyError, ApplyOptions, Outcome, apply, plan};
@@ -9,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     changes::Changes,
+    consent::Consent,
     error::{CliError, Exit},
     findings,
     output::{Answer, Lines, Output},
@@ -50,9 +49,10 @@ impl Apply {
         let source = Source::read(&self.file)?;
         let wanted = source.wanted("nothing was written")?;
         let mut confirmed = None;
-        if self.prune && !self.yes && !output.is_json() && std::io::stdin().is_terminal() {
+        let consent = Consent::of(self.yes, Some(&self.file), output);
+        if self.prune && consent != Consent::Given {
             let plan = plan(&stores.config.entries().await?, wanted, true);
-            confirm(&Changes::of(&plan), output)?;
+            consent.ask(&plan, output)?;
             confirmed = Some(plan);
         }
         let holder = random::holder()?;
@@ -70,24 +70,6 @@ impl Apply {
         source.locate(&mut applying.warnings);
         output.answer(&applying)?;
         Ok(Exit::Done)
-    }
-}
-
-fn confirm(changes: &Changes, output: &mut Output<'_>) -> Result<(), CliError> {
-    if changes.deletions() == 0 {
-        return Ok(());
-    }
-    let mut lines = Lines::default();
-    changes.say(&mut lines);
-    output.lines(&lines)?;
-    output.ask(&format!("Delete {}? [y/N]", findings::entries(changes.deletions())));
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.map_err(|cause| CliError::File { name: "standard input".to_owned(), cause })?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        Ok(())
-    } else {
-        Err(CliError::Failed("not confirmed; nothing was written".to_owned()))
     }
 }
 

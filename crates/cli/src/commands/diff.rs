@@ -50,12 +50,11 @@ impl Diff {
         let mut diagnostics = checked.diagnostics;
         source.locate(&mut diagnostics);
         let difference = Difference { changes: Changes::of(&plan), diagnostics };
+        if has_errors(&difference.diagnostics) {
+            return output.answer_but(&difference, &CliError::refused("apply would refuse this"));
+        }
         output.answer(&difference)?;
-        Ok(match (has_errors(&difference.diagnostics), plan.changes.is_empty()) {
-            (true, _) => Exit::Findings,
-            (false, true) => Exit::Done,
-            (false, false) => Exit::Differences,
-        })
+        Ok(if plan.changes.is_empty() { Exit::Done } else { Exit::Differences })
     }
 }
 

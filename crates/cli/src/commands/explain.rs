@@ -70,8 +70,7 @@ impl Explain {
         let document = Source::read(self.file.as_deref().unwrap_or(STANDARD_INPUT))?;
         let document = document.document(options, "there is nothing to explain")?;
         let explanation = self.explain(&compile(&document, "there is nothing to explain")?, &document)?;
-        output.answer(&explanation)?;
-        Ok(explanation.exit())
+        explanation.print(output)
     }
 
     /// Asks the version that serves, or the file; the Keys table about the key.
@@ -99,8 +98,7 @@ impl Explain {
             let route = route.ok_or_else(|| CliError::Usage("no route takes the request and its token".to_owned()))?;
             explanation.tokens = TokenVerdict::of_standard_input(stores, &snapshot, route).await?;
         }
-        output.answer(&explanation)?;
-        Ok(explanation.exit())
+        explanation.print(output)
     }
 
     fn explain(&self, snapshot: &Snapshot, raw: &RawDocument) -> Result<Explanation, CliError> {

@@ -4,6 +4,7 @@ mod check;
 mod create;
 mod delete;
 mod list;
+mod references;
 mod rotate;
 mod selector;
 mod show;

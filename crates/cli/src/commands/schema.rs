@@ -14,7 +14,7 @@ use crate::{
 /// Print the JSON Schema (2020-12) of the document, for editors
 #[derive(Args, Debug)]
 pub(crate) struct Schema {
-    /// Of one kind of entry instead: settings, backend or route
+    /// Of one kind of entry instead: settings, issuer, plan, backend or route
     #[arg(long, value_parser = kind)]
     kind: Option<Kind>,
 }

@@ -65,9 +65,11 @@ impl Status {
             publisher: stores.config.status().await?.map(Publisher::of),
             lock: stores.config.lock().await?.and_then(|lock| Lock::of(lock, stores.clock.now())),
         };
+        if overview.publisher.as_ref().is_some_and(|publisher| publisher.refused) {
+            return output.answer_but(&overview, &CliError::refused("the publisher refuses the stored configuration"));
+        }
         output.answer(&overview)?;
-        let refused = overview.publisher.is_some_and(|publisher| publisher.refused);
-        Ok(if refused { Exit::Findings } else { Exit::Done })
+        Ok(Exit::Done)
     }
 }
 

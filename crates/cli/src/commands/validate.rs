@@ -27,6 +27,8 @@ pub(crate) struct Validate {
 struct Verdict {
     valid: bool,
     file: String,
+    issuers: usize,
+    plans: usize,
     backends: usize,
     routes: usize,
     diagnostics: Vec<Diagnostic>,
@@ -40,13 +42,19 @@ impl Validate {
         let count = |kind| source.entries.iter().filter(|entry| entry.kind == kind).count();
         let verdict = Verdict {
             valid: !has_errors(&checked.diagnostics),
+            issuers: count(Kind::Issuer),
+            plans: count(Kind::Plan),
             backends: count(Kind::Backend),
             routes: count(Kind::Route),
             file: source.name,
             diagnostics: checked.diagnostics,
         };
+        if !verdict.valid {
+            let error = CliError::refused(format!("{} has errors", verdict.file));
+            return output.answer_but(&verdict, &error);
+        }
         output.answer(&verdict)?;
-        Ok(if verdict.valid { Exit::Done } else { Exit::Findings })
+        Ok(Exit::Done)
     }
 }
 
@@ -54,8 +62,10 @@ impl Answer for Verdict {
     fn say(&self, lines: &mut Lines) {
         findings::say_in(&self.file, &self.diagnostics, lines);
         if self.valid {
-            let routes = findings::number(self.routes, "route");
-            lines.add(format!("{}: valid; {routes}, {}", self.file, findings::number(self.backends, "backend")));
+            let counts =
+                [(self.routes, "route"), (self.backends, "backend"), (self.plans, "plan"), (self.issuers, "issuer")];
+            let counts = counts.map(|(count, noun)| findings::number(count, noun)).join(", ");
+            lines.add(format!("{}: valid; {counts}", self.file));
         } else {
             lines.add(format!("{}: {}", self.file, findings::count(&self.diagnostics)));
         }

@@ -91,6 +91,32 @@ async fn a_rollback_is_a_new_version_with_the_old_entries() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminal_is_asked_before_something_is_deleted() {
+    let stack = Stack::start().await;
+    let (one, two) = (stack.file("one.yaml", ONE), stack.file("two.yaml", TWO));
+    stack.run(&["apply", &one]).exits(0);
+    let refused = stack.run_at_terminal(&["apply", &two, "--prune"], "n\n").exits(1);
+    assert!(refused.stdout.contains("- route/one\r\n- backend/a\r\nDelete 2 entries? [y/N]"), "{refused:?}");
+    assert!(refused.stdout.contains("error: not confirmed; nothing was written"), "{refused:?}");
+    // Nothing that is deleted, nothing to ask; and nobody is asked who could not answer.
+    stack.run_at_terminal(&["apply", &one, "--prune"], "").exits(0);
+    let json = stack.run_at_terminal(&["apply", &two, "--prune", "--json"], "").exits(2);
+    assert!(json.stdout.contains("2 entries would be deleted, and with --json nothing is asked"), "{json:?}");
+    let typed = stack.run_at_terminal(&["apply", "-", "--prune"], &format!("{TWO}\u{4}")).exits(2);
+    assert!(typed.stdout.contains("consent with --yes"), "{typed:?}");
+    stack.run(&["diff", &one, "--prune"]).exits(0);
+
+    stack.run_at_terminal(&["apply", &two, "--prune"], "y\n").exits(0);
+    stack.run(&["apply", &one, "--prune"]).exits(0);
+    let refused = stack.run_at_terminal(&["rollback", "2"], "\n").exits(1);
+    assert!(refused.stdout.contains("- route/one"), "{refused:?}");
+    stack.run_at_terminal(&["rollback", "2"], "y\n").exits(0);
+    stack.run(&["diff", &two, "--prune"]).exits(0);
+    stack.run_at_terminal(&["rollback", "1"], "").exits(0);
+    stack.run_at_terminal(&["rollback", "2", "--yes"], "").exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mistake_keeps_everything_from_being_written() {
     let stack = Stack::start().await;
     let bad = stack.file("bad.yaml", &ONE.replace("backend: a ", "backend: b "));
@@ -102,6 +128,43 @@ async fn a_mistake_keeps_everything_from_being_written() {
     let run = stack.run(&["apply", &torn, "--json"]).exits(3).json();
     assert_eq!(run["diagnostics"][0]["code"], "duplicate");
     assert!(stack.scan("faregate-config").await.contains("\"Count\":0"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_of_what_is_neither_done_nor_a_difference_has_an_error() {
+    let stack = Stack::start().await;
+    let one = stack.file("one.yaml", ONE);
+    let bad = stack.file("bad.yaml", &ONE.replace("backend: a ", "backend: b "));
+    let torn = stack.file("torn.yaml", &format!("{ONE}routes: []\n"));
+    stack.run(&["apply", &one]).exits(0);
+    stack.put("faregate-keys", json!({"key_hash": {"S": "no hash"}, "consumer": {"S": "acme"}})).await;
+    let hash = "0".repeat(64);
+    let mut cases = vec![
+        (vec!["validate", &bad], 3, "refused", "diagnostics"),
+        (vec!["validate", &torn], 3, "refused", "diagnostics"),
+        (vec!["diff", &bad], 3, "refused", "diagnostics"),
+        (vec!["diff", &torn], 3, "refused", "diagnostics"),
+        (vec!["apply", &bad], 3, "refused", "diagnostics"),
+        (vec!["explain", "GET", "/one", "--file", &bad], 3, "refused", "diagnostics"),
+        (vec!["explain", "GET", "/none"], 5, "not_found", "outcome"),
+        (vec!["key", "check"], 3, "findings", "findings"),
+        (vec!["key", "delete", &hash], 5, "not_found", "error"),
+        (vec!["rollback", "9"], 5, "not_found", "error"),
+    ];
+    let check = |(arguments, exit, code, beside): (Vec<&str>, i32, &str, &str)| {
+        let answer = stack.run(&[&arguments[..], &["--json"]].concat()).exits(exit).json();
+        assert_eq!(answer["error"]["code"], code, "{arguments:?}: {answer}");
+        assert!(answer["error"]["message"].is_string() && !answer[beside].is_null(), "{arguments:?}: {answer}");
+    };
+    cases.drain(..).for_each(check);
+    assert!(stack.run(&["validate", &one, "--json"]).exits(0).json().get("error").is_none());
+
+    stack.put("faregate-config", json!({"kind": {"S": "unknown"}, "id": {"S": "a"}})).await;
+    check((vec!["export"], 3, "refused", "diagnostics"));
+    let refusal = json!({"kind": {"S": "status"}, "id": {"S": "publisher"}, "version": {"N": "1"}, "time": {"N": "1"},
+        "refused": {"BOOL": true}, "diagnostics": {"L": []}, "count": {"N": "1"}});
+    stack.put("faregate-config", refusal).await;
+    check((vec!["status"], 3, "refused", "publisher"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -112,8 +112,11 @@ fn what_is_no_file_is_an_error_of_one_line() {
 fn the_schema_is_of_the_document_or_of_one_kind() {
     let document = offline(&["schema"], "").exits(0).json();
     assert!(document["properties"]["routes"].is_object());
-    let route = offline(&["schema", "--kind", "route"], "").exits(0).json();
-    assert!(route["properties"]["authenticate"].is_object());
+    let help = offline(&["schema", "--help"], "").exits(0).stdout;
+    for kind in ["settings", "issuer", "plan", "backend", "route"] {
+        let schema = offline(&["schema", "--kind", kind], "").exits(0).json();
+        assert!(schema["properties"].is_object() && help.contains(kind), "{schema}{help}");
+    }
     offline(&["schema", "--kind", "lock"], "").exits(2);
 }
 
@@ -121,8 +124,27 @@ fn the_schema_is_of_the_document_or_of_one_kind() {
 fn every_command_says_its_exit_codes_or_options() {
     let help = offline(&["--help"], "").exits(0).stdout;
     assert!(help.contains("4  `diff` found differences"), "{help}");
-    for command in ["apply", "diff", "export", "rollback", "status", "schema", "explain", "validate", "key"] {
-        assert!(help.contains(command), "{help}");
-        offline(&[command, "--help"], "").exits(0);
+    let commands = subcommands(&help);
+    let expected = [
+        "apply", "diff", "explain", "export", "key", "limit", "prices", "rollback", "schema", "status", "usage",
+        "validate",
+    ];
+    assert_eq!(commands, expected);
+    for command in &commands {
+        let help = offline(&[command, "--help"], "").exits(0).stdout;
+        assert!(help.contains("4  `diff` found differences") && help.contains("--json"), "{help}");
+        for below in subcommands(&help) {
+            let help = offline(&[command, &below, "--help"], "").exits(0).stdout;
+            assert!(help.contains("4  `diff` found differences") && help.contains("--json"), "{help}");
+        }
     }
+}
+
+/// The commands that a help text lists, sorted.
+fn subcommands(help: &str) -> Vec<String> {
+    let list = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap_or_default());
+    let names = list.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    names.sort();
+    names
 }

@@ -86,7 +86,8 @@ async fn keys_are_switched_and_deleted_one_by_one_or_by_consumer() {
 
     let list = stack.run(&["key", "list", "--consumer", "acme", "--json"]).exits(0).json();
     assert_eq!(list["keys"].as_array().map(Vec::len), Some(2));
-    assert_eq!(stack.run(&["key", "list"]).exits(0).stdout.lines().count(), 3);
+    let list = stack.run(&["key", "list"]).exits(0).stdout;
+    assert!(list.starts_with("hash          state     ends") && list.lines().count() == 4, "{list}");
 
     stack.run(&["key", "delete", &other]).exits(0);
     stack.run(&["key", "show", &other]).exits(5);
@@ -118,6 +119,39 @@ async fn a_rotated_key_has_its_attributes_and_the_old_one_an_end() {
     stack.run(&["key", "rotate", &old, "--overlap", "0s"]).exits(0);
     assert_eq!(show(&stack, &old)["state"], "expired");
     stack.run(&["key", "rotate", &old]).exits(1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_not_be_meant_is_a_warning() {
+    let stack = Stack::start().await;
+    let document = "plans: [{ id: gold, limits: [{ id: a, limit: 1, per: day }] }]\n\
+                    routes: [{ id: there, authenticate: anonymous, respond: {} }]\n";
+    stack.run_with(&["apply", "-"], document).exits(0);
+    let create = ["key", "create", "--consumer", "acme"];
+    for (arguments, warnings) in [
+        (&["--routes", "there", "--plan", "gold"][..], json!([])),
+        (&[], json!([])),
+        (
+            &["--routes", "there,absent", "--plan", "silver"],
+            json!([
+                "the configuration that serves has no route `absent`",
+                "the configuration that serves has no plan `silver`"
+            ]),
+        ),
+    ] {
+        let created = stack.run(&[&create[..], arguments, &["--json"]].concat()).exits(0).json();
+        assert_eq!(created["warnings"], warnings);
+        let text = stack.run(&[&create[..], arguments].concat()).exits(0);
+        let said = text.stderr.lines().filter(|line| line.starts_with("warning: ")).count();
+        assert_eq!((said, text.stdout.lines().count()), (warnings.as_array().map_or(0, Vec::len), 1), "{text:?}");
+    }
+    // Whoever may only write keys makes them all the same.
+    let blind = stack.run(&[&["--config-table", "none"], &create[..], &["--plan", "gold"]].concat()).exits(0);
+    assert!(blind.stderr.contains("warning: whether its routes and its plan exist is not known: "), "{blind:?}");
+
+    let (_, off) = self::create(&stack, &["--consumer", "acme", "--disabled"]);
+    let rotated = stack.run(&["key", "rotate", &off, "--json"]).exits(0).json();
+    assert_eq!(rotated["warnings"], json!(["the old key is disabled, and so is the new one"]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -87,6 +87,21 @@ impl Stack {
     /// Runs the binary with something on its standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Run {
         let mut command = command();
+        self.prepare(&mut command);
+        run(&mut command, arguments, input)
+    }
+
+    /// Runs the binary at a terminal where somebody types; yields what that shows.
+    pub(crate) fn run_at_terminal(&self, arguments: &[&str], typed: &str) -> Run {
+        const TERMINAL: &str = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+        let mut python = Command::new("python3");
+        python.args(["-c", TERMINAL, env!("CARGO_BIN_EXE_faregate")]);
+        self.prepare(&mut python);
+        run(&mut python, arguments, typed)
+    }
+
+    /// What leads to the tables.
+    fn prepare(&self, command: &mut Command) {
         command
             .env("AWS_ACCESS_KEY_ID", "local")
             .env("AWS_SECRET_ACCESS_KEY", "local")
@@ -96,7 +111,6 @@ impl Stack {
         if self.allow_inline_secrets {
             command.env("FAREGATE_ALLOW_INLINE_SECRETS", "1");
         }
-        run(&mut command, arguments, input)
     }
 
     /// Writes a file and names it.

@@ -169,23 +169,15 @@ pub async fn apply(
     result
 }
 
-/// Writes the entries of a kept version back and publishes them as a new version.
+/// The entries of a kept version, as they were written: to [`apply`] them again is a rollback.
 ///
 /// # Errors
 ///
-/// [`ApplyError`], as for [`apply`].
-pub async fn rollback(
-    store: &dyn ConfigWriter,
-    clock: &dyn Clock,
-    version: u64,
-    holder: &str,
-    options: CheckOptions,
-) -> Result<Applied, ApplyError> {
+/// [`ApplyError::UnknownVersion`], and [`ApplyError::Publish`] for a version that cannot be read.
+pub async fn kept_entries(store: &dyn ConfigWriter, version: u64) -> Result<Vec<Entry>, ApplyError> {
     let heads = store.heads().await?;
     let head = heads.iter().find(|head| head.version == version).ok_or(ApplyError::UnknownVersion(version))?;
-    let document = read_document(store, head).await?;
-    let options = ApplyOptions { prune: true, confirmed: None, holder, check: options };
-    apply(store, clock, &document.into_entries(), options).await
+    Ok(read_document(store, head).await?.into_entries())
 }
 
 /// Reads the document of a version.

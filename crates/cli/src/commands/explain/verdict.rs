@@ -23,7 +23,10 @@ use super::{
     token::TokenVerdict,
     written::Written,
 };
-use crate::error::Exit;
+use crate::{
+    error::{CliError, Exit},
+    output::Output,
+};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -202,11 +205,13 @@ impl Explanation {
         explanation
     }
 
-    /// What the shell gets.
-    pub(super) fn exit(&self) -> Exit {
+    /// Prints it; that no route takes the request is an error.
+    pub(super) fn print(&self, output: &mut Output<'_>) -> Result<Exit, CliError> {
         match self.outcome {
-            Outcome::Route | Outcome::Preflight => Exit::Done,
-            Outcome::MethodNotAllowed | Outcome::RouteNotFound | Outcome::RequestInvalid => Exit::NotFound,
+            Outcome::Route | Outcome::Preflight => output.answer(self).map(|()| Exit::Done),
+            Outcome::MethodNotAllowed | Outcome::RouteNotFound | Outcome::RequestInvalid => {
+                output.answer_but(self, &CliError::NotFound("no route takes this request".to_owned()))
+            }
         }
     }
 

@@ -44,8 +44,12 @@ impl Check {
         };
         let mut checked = Checked { checked: items.len(), findings: items.iter().filter_map(finding).collect() };
         checked.findings.sort_by(|a, b| a.key_hash.cmp(&b.key_hash));
+        if !checked.findings.is_empty() {
+            let found = findings::number(checked.findings.len(), "finding");
+            return output.answer_but(&checked, &CliError::Findings(found));
+        }
         output.answer(&checked)?;
-        Ok(if checked.findings.is_empty() { Exit::Done } else { Exit::Findings })
+        Ok(Exit::Done)
     }
 }
 

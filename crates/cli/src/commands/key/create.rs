@@ -5,7 +5,7 @@ use faregate_core::{api_key::KeyHash, document::check_id};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{CREATION_IN_EFFECT, view};
+use super::{CREATION_IN_EFFECT, references, view};
 use crate::{
     error::{CliError, Exit},
     output::{Answer, Lines, Output},
@@ -58,6 +58,8 @@ pub(super) struct Created {
     pub(super) item: Map<String, Value>,
     /// When it works.
     pub(super) in_effect: &'static str,
+    /// What may not be meant.
+    pub(super) warnings: Vec<String>,
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {
@@ -69,8 +71,10 @@ impl Create {
     /// Writes one item.
     pub(crate) async fn run(self, stores: &Stores, output: &mut Output<'_>) -> Result<Exit, CliError> {
         let attributes = self.attributes(stores)?;
-        let created = Created::store(stores, attributes).await?;
+        let warnings = references::missing(stores, &attributes).await;
+        let created = Created { warnings, ..Created::store(stores, attributes).await? };
         output.note(format!("key {} of {}; {CREATION_IN_EFFECT}", created.short(), created.consumer()));
+        created.warnings.iter().for_each(|warning| output.note(format!("warning: {warning}")));
         output.note("this secret is shown once:");
         output.answer(&created)?;
         Ok(Exit::Done)
@@ -118,7 +122,7 @@ impl Created {
         if !stores.keys.create(item.clone()).await? {
             return Err(CliError::Failed("this key exists already; nothing was written".to_owned()));
         }
-        Ok(Self { key, item, in_effect: CREATION_IN_EFFECT })
+        Ok(Self { key, item, in_effect: CREATION_IN_EFFECT, warnings: Vec::new() })
     }
 
     /// The first digits of the hash.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{CHANGE_IN_EFFECT, selector::SomeKeys, switch::Changed};
+use super::{selector::SomeKeys, switch::Changed};
 use crate::{
     error::{CliError, Exit},
     output::Output,
@@ -22,13 +22,10 @@ pub(crate) struct Delete {
 impl Delete {
     /// Writes the Keys table.
     pub(crate) async fn run(self, stores: &Stores, output: &mut Output<'_>) -> Result<Exit, CliError> {
-        let mut changed = Changed { change: "deleted", keys: Vec::new(), in_effect: CHANGE_IN_EFFECT };
+        let mut changed = Changed::new("deleted");
         for found in self.keys.find(&*stores.keys, self.yes).await? {
-            if stores.keys.delete(&found.hash).await? {
-                changed.keys.push(found.hash.as_str().to_owned());
-            }
+            changed.add(&found.hash, stores.keys.delete(&found.hash).await?);
         }
-        output.answer(&changed)?;
-        Ok(Exit::Done)
+        changed.print(output)
     }
 }

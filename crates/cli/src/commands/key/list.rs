@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::view::{KeyView, text};
+use super::view::{HEADER, KeyView, text};
 use crate::{
     error::{CliError, Exit},
     findings,
@@ -41,6 +41,9 @@ impl List {
 
 impl Answer for Keys {
     fn say(&self, lines: &mut Lines) {
+        if !self.keys.is_empty() {
+            lines.add(HEADER);
+        }
         for key in &self.keys {
             lines.add(key.line());
         }

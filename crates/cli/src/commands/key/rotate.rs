@@ -52,24 +52,35 @@ impl Rotate {
         if old.expired(now) {
             return Err(CliError::Failed("this key has expired; create a new one".to_owned()));
         }
-        let created = Created::store(stores, found.item).await?;
+        let mut created = Created::store(stores, found.item).await?;
+        if !old.enabled {
+            created.warnings.push("the old key is disabled, and so is the new one".to_owned());
+        }
         let until = now.plus(self.overlap);
         let ends = old.expires_at.map_or(until, |expires_at| expires_at.min(until));
         let changes = Map::from_iter([("expires_at".to_owned(), Value::from(ends.as_seconds()))]);
-        let failure = stores.keys.update(&found.hash, changes).await.err();
+        let failure = match stores.keys.update(&found.hash, changes).await {
+            Ok(true) => None,
+            Ok(false) => Some("somebody else deleted it meanwhile".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
         let rotated = Rotated {
             created,
             old: Old {
                 key_hash: found.hash.as_str().to_owned(),
                 expires_at: ends.as_seconds(),
                 in_effect: CHANGE_IN_EFFECT,
-                error: failure.map(|failure| failure.to_string()),
+                error: failure,
             },
         };
         // Whatever became of the old key: the new secret must not be lost.
         rotated.announce(output);
+        if let Some(cause) = &rotated.old.error {
+            let message = format!("there is a new key, but the old one was not changed: {cause}");
+            return output.answer_but(&rotated, &CliError::Failed(message));
+        }
         output.answer(&rotated)?;
-        Ok(if rotated.old.error.is_none() { Exit::Done } else { Exit::Failed })
+        Ok(Exit::Done)
     }
 }
 
@@ -77,6 +88,7 @@ impl Rotated {
     fn announce(&self, output: &mut Output<'_>) {
         let created = &self.created;
         output.note(format!("key {} of {}; {}", created.short(), created.consumer(), created.in_effect));
+        created.warnings.iter().for_each(|warning| output.note(format!("warning: {warning}")));
         let short: String = self.old.key_hash.chars().take(12).collect();
         match &self.old.error {
             Some(error) => output.note(format!("error: the old key {short} was not changed: {error}")),

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::{output::Lines, time::show};
 
+/// What the columns of [`KeyView::line`] are.
+pub(crate) const HEADER: &str = "hash          state     ends                  consumer  name";
+
 /// One item and what the gateway makes of it.
 #[derive(Debug, Serialize)]
 pub(crate) struct KeyView {
