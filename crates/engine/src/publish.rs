@@ -5,10 +5,12 @@
 //! would expose whatever stands beneath it.
 
 mod apply;
+mod patient;
 
 pub use apply::{
     Applied, ApplyError, ApplyOptions, Change, LOCK_DURATION, Plan, apply, kept_entries, plan, read_document,
 };
+pub use patient::publish_when_free;
 
 use faregate_core::{
     check::{CheckOptions, Checked, check, known_kind},

@@ -9,10 +9,10 @@ use faregate_core::{
 };
 use faregate_engine::{
     fakes::{FakeClock, FakeConfigStore},
-    ports::{ApplyLock, ConfigStore, ConfigWriter, SnapshotStore, StoreError, StoredEntry},
+    ports::{ApplyLock, Clock, ConfigStore, ConfigWriter, SnapshotStore, StoreError, StoredEntry},
     publish::{
         ApplyError, ApplyOptions, Change, LOCK_DURATION, Outcome, PublishError, PublishOptions, VERSIONS_KEPT, apply,
-        kept_entries, plan, publish,
+        kept_entries, plan, publish, publish_when_free,
     },
     published::{DIAGNOSTICS_KEPT, SnapshotHead, unpack},
 };
@@ -261,6 +261,43 @@ async fn applying_is_one_change_under_a_lock_that_publishers_respect() {
     assert_eq!(applied.plan.kept, [("route".to_owned(), "half".to_owned())]);
     assert!(matches!(applied.outcome, Outcome::Published { .. }));
     assert_eq!(world.store.lock().await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_put_while_an_apply_holds_the_lock_is_published_when_that_ends() {
+    // It runs out, it is given back, or it is held for longer than anybody waits.
+    for (held, released, patience, waited) in
+        [(10, None, 40, Some(10)), (60, Some(5), 40, Some(5)), (60, None, 40, None)]
+    {
+        let world = World::new();
+        let lock = ApplyLock { holder: "other".into(), expires_at: NOW.plus(Duration::from_secs(held)) };
+        assert!(world.store.take_lock(&lock, NOW).await.expect("a store"));
+        put(&world.store, &route("meanwhile", "1"));
+        let until = NOW.plus(Duration::from_secs(patience));
+        let publishing = publish_when_free(&*world.store, &world.clock, PublishOptions::default(), until);
+        let passing = async {
+            for second in 1.. {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                world.clock.advance(Duration::from_secs(1));
+                if released == Some(second) {
+                    world.store.release_lock("other").await.expect("released");
+                }
+            }
+        };
+        let outcome =
+            tokio::select! { outcome = publishing => outcome.expect("an outcome"), () = passing => unreachable!() };
+        let passed = world.clock.now().since(NOW).as_secs();
+        match waited {
+            Some(waited) => {
+                assert!(matches!(outcome, Outcome::Published { .. }), "{outcome:?}");
+                assert!((waited..=waited + 1).contains(&passed), "{passed} s");
+            }
+            None => {
+                assert_eq!(outcome, Outcome::Locked(lock));
+                assert!(passed <= patience, "{passed} s");
+            }
+        }
+    }
 }
 
 #[tokio::test]

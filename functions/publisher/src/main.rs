@@ -3,13 +3,13 @@
 //! The stream's records, the schedule and a deploy only say *when*; what is published is read from the
 //! table. So a lost event costs five minutes and a repeated one nothing.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc};
+use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
 
 use faregate_aws::{AwsConfig, CloudWatchSink, DynamoConfigStore, Patience};
-use faregate_core::{check::CheckOptions, policy::telemetry::Sink};
+use faregate_core::{check::CheckOptions, policy::telemetry::Sink, time::Timestamp};
 use faregate_engine::{
     ports::{Clock, Metric, MetricSink, Series, Telemetry},
-    publish::{Outcome, PublishOptions, publish},
+    publish::{Outcome, PublishOptions, publish_when_free},
 };
 use faregate_lambda::{
     emf::EmfSink,
@@ -19,6 +19,9 @@ use faregate_lambda::{
 };
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
+
+/// What of an invocation's time is kept for publishing after an apply was waited for.
+const RESERVE: Duration = Duration::from_secs(20);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -36,12 +39,14 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let telemetry = JsonLines::new(Arc::clone(&clock));
     let check = CheckOptions { allow_inline_secrets: settings.allow_inline_secrets };
     let options = PublishOptions { check, lock_holder: None };
-    lambda_runtime::run(service_fn(async |_: LambdaEvent<Value>| {
-        let outcome = publish(&store, &*clock, options).await?;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        let left = Timestamp::from_millis(event.context.deadline).since(clock.now());
+        let until = clock.now().plus(left.saturating_sub(RESERVE));
+        let outcome = publish_when_free(&store, &*clock, options, until).await?;
         if let (Outcome::Refused { diagnostics }, Some(sink)) = (&outcome, &sink) {
             count(diagnostics.len(), &**sink, &*clock, &telemetry).await;
         }
-        Ok::<Value, lambda_runtime::Error>(report(&outcome, &telemetry))
+        report(&outcome, &telemetry)
     }))
     .await
 }
@@ -55,17 +60,20 @@ async fn count(mistakes: usize, sink: &dyn MetricSink, clock: &dyn Clock, teleme
     }
 }
 
-/// The function's answer; a refusal also names every mistake in a metric.
-fn report(outcome: &Outcome, telemetry: &dyn Telemetry) -> Value {
-    match outcome {
+/// The function's answer; a refusal also names every mistake in a metric. A lock that is still held is an error, so that
+/// the stream and the schedule call again.
+fn report(outcome: &Outcome, telemetry: &dyn Telemetry) -> Result<Value, lambda_runtime::Error> {
+    Ok(match outcome {
         Outcome::Published { head, .. } => json!({ "published": head.version }),
         Outcome::Unchanged { head, healed, .. } => json!({ "unchanged": head.version, "healed": healed }),
-        Outcome::Locked(lock) => json!({ "locked_until": lock.expires_at.rfc3339() }),
+        Outcome::Locked(lock) => {
+            return Err(format!("an apply holds the lock until {}", lock.expires_at.rfc3339()).into());
+        }
         Outcome::Refused { diagnostics } => {
             for diagnostic in diagnostics {
                 telemetry.metric(Metric::PublishRejected, &diagnostic.to_string());
             }
             json!({ "refused": diagnostics.len() })
         }
-    }
+    })
 }

@@ -89,6 +89,39 @@ async fn damaged_lock_and_status_items_stop_nobody() {
     assert!(stores.config().status().await.expect("a readable status").is_some());
 }
 
+#[tokio::test]
+async fn an_item_that_is_put_beside_an_apply_is_published_after_it() {
+    let stores = Stores::start().await.expect("tables");
+    stores.apply(&answering("before")).await.expect("applied");
+    let fields = json!({"match": [{"path": "/new"}], "authenticate": "anonymous", "respond": {}});
+    let fields = Ok(fields.as_object().cloned().expect("an object"));
+    let entry = StoredEntry { kind: "route".into(), id: "new".into(), fields };
+    let lock_for = async |seconds| {
+        let expires_at = (std::time::UNIX_EPOCH.elapsed().expect("a clock") + Duration::from_secs(seconds)).as_millis();
+        let item = json!({"kind": {"S": "lock"}, "id": {"S": "apply"}, "holder": {"S": "somebody"}, "expires_at": {"N": expires_at.to_string()}});
+        stores
+            .dynamodb()
+            .call("PutItem", &json!({"TableName": stores.tables().config, "Item": item}))
+            .await
+            .expect("written");
+    };
+    let publisher =
+        |timeout| stores.function("publisher").expect("a driver").timeout(Duration::from_secs(timeout)).start();
+
+    // For longer than an invocation can wait: the stream has to try again.
+    lock_for(60).await;
+    let impatient = publisher(10).await.expect("a driver");
+    faregate_engine::ports::ConfigWriter::put_entry(stores.config(), &entry).await.expect("written");
+    let ending = impatient.invoke(&json!({"Records": []})).await.expect("an answer").ending;
+    assert!(format!("{ending:?}").contains("an apply holds the lock until"), "{ending:?}");
+
+    lock_for(2).await;
+    let patient = publisher(60).await.expect("a driver");
+    let answer = patient.invoke(&json!({"Records": []})).await.expect("an answer");
+    assert_eq!(answer.json().ok(), Some(json!({"published": 2})), "{answer:?}");
+    patient.wait_for_log(|line| line.text.contains("waiting for an apply")).await.expect("it says so");
+}
+
 /// Two requests at once, so that each of two environments gets one; yields the versions that decided.
 async fn both(stack: &Stack) -> [Option<String>; 2] {
     let slow = || get("/slow?delay=300ms");

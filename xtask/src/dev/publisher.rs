@@ -1,6 +1,6 @@
 //! The publisher function, called as Lambda would: by the stream, and by the schedule.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, pin::pin, time::Duration};
 
 use faregate_testing::{
     driver::{Driver, Ending},
@@ -28,6 +28,9 @@ const ATTEMPTS: u32 = 4;
 /// The template's `Timeout` and `MemorySize`.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const MEMORY_MB: u32 = 512;
+
+/// How the publisher's message begins while it waits for the end of an apply.
+const WAITING: &str = "waiting for an apply";
 
 /// The running function and its place in the stream.
 #[derive(Debug)]
@@ -77,7 +80,18 @@ impl Publisher {
 
     async fn invoke(&mut self, event: &Value) -> Result<(), Failure> {
         for _ in 0..ATTEMPTS {
-            let answer = self.driver.invoke(event).await;
+            let answer = {
+                let mut invocation = pin!(self.driver.invoke(event));
+                loop {
+                    tokio::select! {
+                        answer = &mut invocation => break answer,
+                        () = sleep(WINDOW) => {
+                            let new = keep_log(&self.driver, &mut self.log, &mut self.logged);
+                            new.iter().filter_map(|line| waiting(line)).for_each(|told| println!("{told}"));
+                        }
+                    }
+                }
+            };
             self.keep_log();
             let answer = answer.map_err(|error| self.log.failure(&format!("the publisher failed: {error}")))?;
             match answer.ending {
@@ -111,10 +125,23 @@ impl Publisher {
     }
 
     fn keep_log(&mut self) {
-        let lines = self.driver.log_lines();
-        lines.iter().skip(self.logged).for_each(|line| self.log.line(&line.text));
-        self.logged = lines.len();
+        keep_log(&self.driver, &mut self.log, &mut self.logged);
     }
+}
+
+/// Puts the function's lines that are not there yet into the log; yields them.
+fn keep_log(driver: &Driver, log: &mut Log, logged: &mut usize) -> Vec<String> {
+    let new: Vec<String> = driver.log_lines().into_iter().skip(*logged).map(|line| line.text).collect();
+    new.iter().for_each(|line| log.line(line));
+    *logged += new.len();
+    new
+}
+
+/// What a line of the function's says of an apply that it waits for.
+fn waiting(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let message = line["message"].as_str()?;
+    message.starts_with(WAITING).then(|| format!("the publisher is {message}"))
 }
 
 /// What the publisher's answer says, if it says anything new.
@@ -152,7 +179,7 @@ fn schedule() -> Value {
 mod tests {
     use serde_json::json;
 
-    use super::outcome;
+    use super::{outcome, waiting};
 
     #[test]
     fn the_terminal_shows_what_came_of_an_edit() {
@@ -160,6 +187,14 @@ mod tests {
         assert!(outcome(&json!({ "refused": 1 }), false).is_some_and(|line| line.starts_with("refused: 1 mistake,")));
         assert_eq!(outcome(&json!({ "unchanged": 7, "healed": false }), false), None);
         assert!(outcome(&json!({ "unchanged": 7, "healed": false }), true).is_some());
-        assert_eq!(outcome(&json!({ "locked_until": "" }), false), None);
+    }
+
+    #[test]
+    fn the_terminal_shows_that_an_apply_is_waited_for() {
+        let line =
+            json!({"level": "WARN", "message": "waiting for an apply, which holds the lock until noon"}).to_string();
+        let told = waiting(&line);
+        assert_eq!(told.as_deref(), Some("the publisher is waiting for an apply, which holds the lock until noon"));
+        assert_eq!((waiting(r#"{"message":"another"}"#), waiting("no JSON")), (None, None));
     }
 }
