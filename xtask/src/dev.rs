@@ -90,8 +90,8 @@ pub(crate) async fn run(arguments: &DevArguments, workspace: &Workspace) -> Resu
             Some(runtime) => serve(&runtime, listeners.gateway, &banner, &logs, workspace).await,
             None => {
                 drop(listeners.gateway);
-                let folder = installed_cargo_lambda(workspace).await;
-                print!("{}", banner.stack_only(folder.as_ref().and_then(CargoLambda::folder)));
+                let runtime = installed_cargo_lambda(workspace).await;
+                print!("{}", banner.stack_only(runtime.as_ref().map(CargoLambda::folder)));
                 pending().await
             }
         }

@@ -3,7 +3,7 @@ use std::{fmt::Write, time::Duration};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::dev::Dev;
+use super::dev::{Dev, again};
 
 /// The demo's `refresh_seconds` is 2; a change serves within it and 5 s.
 const CHANGE_SERVES_WITHIN: Duration = Duration::from_secs(7);
@@ -30,7 +30,9 @@ async fn an_edited_item_serves_and_a_bad_one_changes_nothing() {
     bad["respond"]["M"]["status"] = json!({"S": "many"});
     dev.put_item("faregate-config", &bad).await;
     let refused = async {
+        let mut again = again();
         loop {
+            again.tick().await;
             let (code, status) = dev.faregate(&["status"]).await;
             assert!(code == 0 || code == 3, "{code}: {status}");
             if status.to_string().contains("/respond/status") {
@@ -44,6 +46,24 @@ async fn an_edited_item_serves_and_a_bad_one_changes_nothing() {
 
     dev.put_item("faregate-config", &route("four")).await;
     dev.call_until("/demo/edited", None, |answer| answer.text() == "four").await;
+    beside_an_apply(&dev).await;
+}
+
+/// What is put while an apply holds the lock serves soon after that, and the terminal says what is waited for.
+async fn beside_an_apply(dev: &Dev) {
+    const HELD: Duration = Duration::from_secs(5);
+    let put = Instant::now();
+    let ends = std::time::UNIX_EPOCH.elapsed().expect("a clock") + HELD;
+    let ends = ends.as_millis().to_string();
+    let lock =
+        json!({"kind": {"S": "lock"}, "id": {"S": "apply"}, "holder": {"S": "somebody"}, "expires_at": {"N": ends}});
+    dev.put_item("faregate-config", &lock).await;
+    dev.put_item("faregate-config", &route("five")).await;
+    dev.call_until("/demo/edited", None, |answer| answer.text() == "five").await;
+    let took = put.elapsed();
+    assert!(HELD <= took && took <= HELD + CHANGE_SERVES_WITHIN, "{took:?}");
+    let printed = dev.printed_later();
+    assert!(printed.contains("the publisher is waiting for an apply, which holds the lock until "), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -14,18 +15,28 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, Command},
+    time::{Interval, MissedTickBehavior},
 };
 
 /// How long anything may take that a test waits for. Not a performance bound.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// When to ask again for what is not there yet: soon, and yet leaving the machine to what makes it.
+pub(crate) fn again() -> Interval {
+    let mut again = tokio::time::interval(Duration::from_millis(100));
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    again
+}
 
 /// The stack of one test.
 pub(crate) struct Dev {
     child: Child,
     pub(crate) gateway: SocketAddr,
     pub(crate) dynamodb: SocketAddr,
+    pub(crate) backend: SocketAddr,
     pub(crate) key: String,
     pub(crate) printed: String,
+    later: Arc<Mutex<String>>,
 }
 
 /// A port that was free just now.
@@ -35,7 +46,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// The checkout.
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
@@ -56,13 +67,30 @@ pub(crate) fn ports(gateway: u16, dynamodb: u16, backend: u16) -> Vec<String> {
 impl Dev {
     /// Starts the demo and waits for `ready:`.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[], "ready:").await
+    }
+
+    /// Starts the demo without the gateway.
+    pub(crate) async fn start_stack_only() -> Self {
+        Self::start_with(&["--stack-only"], "stack ready:").await
+    }
+
+    async fn start_with(more: &[&str], last: &str) -> Self {
         let [gateway, dynamodb, backend] = [free_port(), free_port(), free_port()];
         let mut arguments = vec!["dev".to_owned()];
         arguments.extend(ports(gateway, dynamodb, backend));
+        arguments.extend(more.iter().map(ToString::to_string));
         let mut child = xtask(&arguments).spawn().expect("started");
-        let (printed, key) = until_ready(&mut child).await;
+        let later = Arc::default();
+        let (printed, key) = until_ready(&mut child, last, Arc::clone(&later)).await;
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { child, gateway: address(gateway), dynamodb: address(dynamodb), key, printed }
+        let (gateway, dynamodb, backend) = (address(gateway), address(dynamodb), address(backend));
+        Self { child, gateway, dynamodb, backend, key, printed, later }
+    }
+
+    /// What was printed after it was ready.
+    pub(crate) fn printed_later(&self) -> String {
+        self.later.lock().expect("a lock").clone()
     }
 
     /// Sends a request to the gateway.
@@ -80,10 +108,12 @@ impl Dev {
         send(self.gateway, request.body(Bytes::new()).expect("a request")).await.expect("an answer")
     }
 
-    /// Sends requests until one is answered so; nothing but the requests passes the time.
+    /// Sends requests until one is answered so.
     pub(crate) async fn call_until(&self, path: &str, key: Option<&str>, wanted: impl Fn(&Answer) -> bool) -> Answer {
         let asking = async {
+            let mut again = again();
             loop {
+                again.tick().await;
                 let answer = self.call("GET", path, key).await;
                 if wanted(&answer) {
                     return answer;
@@ -153,8 +183,8 @@ impl Drop for Dev {
     }
 }
 
-/// Reads what is printed until `ready:`; yields it and the demo key.
-async fn until_ready(child: &mut Child) -> (String, String) {
+/// Reads what is printed until the last line of its banner; yields it and the demo key. What comes later is kept.
+async fn until_ready(child: &mut Child, last: &str, later: Arc<Mutex<String>>) -> (String, String) {
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let mut stderr = child.stderr.take().expect("piped");
     let mut printed = String::new();
@@ -167,12 +197,18 @@ async fn until_ready(child: &mut Child) -> (String, String) {
         };
         printed.push_str(&line);
         printed.push('\n');
-        if line.starts_with("ready:") {
+        if line.starts_with(last) {
             break;
         }
     }
     // Whoever goes on printing must not wait for a reader.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            let mut later = later.lock().expect("a lock");
+            later.push_str(&line);
+            later.push('\n');
+        }
+    });
     tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
     let key = printed.lines().find_map(|line| line.strip_prefix("demo key")).expect("a key").trim().to_owned();
     (printed, key)

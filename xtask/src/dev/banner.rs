@@ -10,6 +10,10 @@ const ITEM: &str = r#"{"kind": {"S": "route"}, "id": {"S": "demo-tea"},
   "authenticate": {"S": "anonymous"},
   "respond": {"M": {"status": {"N": "418"}, "body": {"S": "short and stout\n"}}}}"#;
 
+/// What brings cargo-lambda.
+const GET_CARGO_LAMBDA: &str =
+    "`pip install cargo-lambda` brings it, or `cargo xtask dev` without --stack-only, into the project's own folder";
+
 /// What it is made of.
 #[derive(Debug)]
 pub(super) struct Banner<'a> {
@@ -38,17 +42,21 @@ impl Banner<'_> {
         )
     }
 
-    /// For a gateway that is to be run by hand, with the folder of cargo-lambda if PATH lacks it.
-    pub(super) fn stack_only(&self, cargo_lambda: Option<&Path>) -> String {
-        let path = cargo_lambda.map(|folder| format!("export PATH=\"{}:$PATH\"\n", folder.display()));
-        let (path, port, exports) = (path.unwrap_or_default(), self.arguments.port, self.environment.exports());
+    /// For a gateway that is to be run by hand. Of cargo-lambda, if it is there, the folder where PATH lacks it.
+    pub(super) fn stack_only(&self, cargo_lambda: Option<Option<&Path>>) -> String {
+        let path = match cargo_lambda {
+            Some(Some(folder)) => format!("export PATH=\"{}:$PATH\"\n", folder.display()),
+            Some(None) => String::new(),
+            None => format!("# cargo-lambda is missing: {GET_CARGO_LAMBDA}\n"),
+        };
+        let (port, exports) = (self.arguments.port, self.environment.exports());
         let (places, calls, edits) = (self.places(None), self.calls(), self.edits());
         format!(
             "\n{places}\nThe gateway by hand, in another terminal:\n\n{path}{exports}\n\
              cargo lambda watch -p gateway -A 127.0.0.1 -P {port} --disable-cors\n\
              cargo lambda invoke gateway -A 127.0.0.1 -P {port} --data-file events/function-url/get.json\n\n\
              Without -A it would listen on every address of this machine.\n\n{calls}\n{edits}\nCtrl-C stops it all.\n\
-             ready: {} (no gateway)\n",
+             stack ready: {} (no gateway yet)\n",
             self.environment.endpoint(),
         )
     }
@@ -148,10 +156,14 @@ mod tests {
     #[test]
     fn the_stack_alone_prints_the_environment() {
         with_banner(&["--stack-only"], |banner| {
-            let text = banner.stack_only(Some(Path::new("/tools")));
+            let text = banner.stack_only(Some(Some(Path::new("/tools"))));
             assert!(text.contains("export PATH=\"/tools:$PATH\"\n"), "{text}");
             assert!(text.contains("export AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:8000\n"), "{text}");
             assert!(text.contains("cargo lambda watch -p gateway -A 127.0.0.1 -P 9000"), "{text}");
+            assert_eq!(text.lines().last(), Some("stack ready: http://127.0.0.1:8000 (no gateway yet)"));
+            assert!(!banner.stack_only(Some(None)).contains("PATH"));
+            let text = banner.stack_only(None);
+            assert!(text.contains("# cargo-lambda is missing: `pip install cargo-lambda`"), "{text}");
         });
     }
 

@@ -22,7 +22,8 @@ impl Binaries {
     ///
     /// The gateway too, if it is to run: `cargo lambda watch` would build it as well, but would not end if that failed.
     pub(super) async fn build(workspace: &Workspace, with_gateway: bool) -> Result<Self, Failure> {
-        println!("building publisher, CLI and gateway: some minutes the first time");
+        let programs = if with_gateway { "publisher, CLI and gateway" } else { "publisher and CLI" };
+        println!("building {programs}: some minutes the first time");
         let publisher = build("publisher", workspace).await?;
         let cli = build("faregate-cli", workspace).await?;
         if with_gateway {
