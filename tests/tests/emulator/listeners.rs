@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs};
 use bytes::Bytes;
 use faregate_tests::{Answer, send};
 use http::Request;
+use serde_json::{Value, json};
 
 use super::{dev::Dev, stopping::descendants};
 
@@ -53,7 +54,7 @@ async fn every_listener_is_loopback_and_no_other_sites_script_reads_an_answer() 
         _ => LOOPBACK_V6.contains(&address),
     };
     assert!(found.iter().all(|(address, _)| is_loopback(address)), "{found:?}");
-    for address in [dev.gateway, dev.dynamodb] {
+    for address in [dev.gateway, dev.dynamodb, dev.backend] {
         let port = format!("{:04X}", address.port());
         assert!(found.iter().any(|(_, known)| *known == port), "{address} in {found:?}");
         let answer = preflight(address).await;
@@ -61,4 +62,16 @@ async fn every_listener_is_loopback_and_no_other_sites_script_reads_an_answer() 
         assert_eq!(allowing, None, "{address}");
     }
     assert_ne!(dev.key, other.key);
+    // The key that signs, too: whoever has read one stack's tokens can make none for another.
+    assert_ne!(signing_key(dev.backend).await, signing_key(other.backend).await);
+}
+
+/// The public half of the demo issuer's key.
+async fn signing_key(backend: std::net::SocketAddr) -> Value {
+    let request = Request::get("/issuer/keys").header("host", backend.to_string());
+    let keys = send(backend, request.body(Bytes::new()).expect("a request")).await.expect("an answer");
+    let keys: Value = keys.json().expect("a set of keys");
+    let key = &keys["keys"][0];
+    assert!(key["x"].is_string() && key["y"].is_string() && key.get("d").is_none(), "{keys}");
+    json!([key["x"], key["y"]])
 }

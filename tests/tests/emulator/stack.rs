@@ -1,50 +1,130 @@
+use faregate_core::api_key::KeyHash;
 use serde_json::{Value, json};
 
-use super::dev::Dev;
+use super::{
+    dev::{Dev, PATIENCE, again},
+    shell::{commands, paste},
+};
+
+const README: &str = include_str!("../../../README.md");
+
+/// What `curl -i` shows.
+#[derive(Debug)]
+struct Shown {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Shown {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Runs a command as it is printed, but without curl's progress.
+async fn curl(command: &str) -> Shown {
+    assert!(command.starts_with("curl "), "{command}");
+    let answer = paste(&command.replacen("curl ", "curl -sS ", 1)).await;
+    assert!(answer.success, "{command}: {}", answer.stderr);
+    let (head, body) = answer.stdout.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Shown { status: status.expect("a status"), head: head.to_owned(), body: body.to_owned() }
+}
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_printed_requests_do_what_they_say() {
+async fn the_printed_commands_do_what_they_say() {
     let dev = Dev::start().await;
-    assert!(dev.printed.contains(&format!("curl -i http://{}/demo/", dev.gateway)), "{}", dev.printed);
-    let answer = dev.call("GET", "/demo/hello?x=1", Some(&dev.key)).await;
-    assert_eq!(answer.status.as_u16(), 200);
-    let seen: Value = answer.json().expect("what the backend got");
-    assert_eq!((&seen["method"], &seen["path"]), (&json!("GET"), &json!("/hello")));
-    let headers = seen["headers"].to_string();
-    for name in ["x-faregate-consumer", "x-faregate-credential", "x-request-id", "traceparent", "via"] {
-        assert!(headers.contains(name), "{name} in {headers}");
-    }
-    assert!(!headers.contains(&dev.key));
+    let printed = commands(&dev.printed);
+    let [hello, events, token, bad_token, limited, unknown_key, no_route, wrong_method, put_item, tea, faregate] =
+        &printed[..]
+    else {
+        panic!("other commands than expected: {printed:#?}")
+    };
+    goes_through(&dev, hello).await;
+    let events = paste(events).await.stdout;
+    assert!(events.matches("data:").count() >= 10, "{events}");
 
-    let tokens = dev.printed.lines().filter_map(|line| line.split_once("/demo/token -H 'authorization: "));
-    let tokens: Vec<&str> = tokens.map(|(_, rest)| rest.trim_end_matches('\'')).collect();
-    let [good, bad] = tokens[..] else { panic!("two tokens in {}", dev.printed) };
-    let answer = dev.call_with("GET", "/demo/token", &[("authorization", good)]).await;
-    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
-    let headers = answer.json::<Value>().expect("what the backend got")["headers"].clone();
+    let answer = curl(token).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let headers = &answer.json()["headers"];
     assert_eq!(
         (&headers["x-faregate-consumer"], &headers["x-user-name"], &headers["x-faregate-scopes"]),
         (&json!("demo:demo"), &json!("Ada"), &json!("demo.read"))
     );
     assert!(headers.get("authorization").is_none());
-    assert_eq!(dev.call_with("GET", "/demo/token", &[("authorization", bad)]).await.status.as_u16(), 401);
 
-    let mut statuses = Vec::new();
-    for _ in 0..21 {
-        statuses.push(dev.call("GET", "/demo/limited", Some(&dev.key)).await.status.as_u16());
-    }
-    // Ten a minute, and a minute may end in between.
-    assert!(statuses.contains(&429) && statuses.iter().filter(|status| **status == 200).count() >= 10, "{statuses:?}");
+    // A minute may end meanwhile, but not two.
+    let statuses = format!("{}{}", paste(limited).await.stdout, paste(limited).await.stdout);
+    let statuses: Vec<&str> = statuses.lines().collect();
+    let passed = statuses.iter().filter(|status| **status == "200").count();
+    assert!(statuses.len() == 24 && statuses.contains(&"429") && passed >= 10, "{statuses:?}");
 
-    for (method, path, key, status, code) in [
-        ("GET", "/demo/hello", Some("unknown"), 401, "credentials_invalid"),
-        ("GET", "/demo/hello", None, 401, "credentials_missing"),
-        ("GET", "/nowhere", Some(&*dev.key), 404, "route_not_found"),
-        ("DELETE", "/demo/hello", Some(&*dev.key), 405, "method_not_allowed"),
+    for (command, status, code) in [
+        (bad_token, 401, "credentials_invalid"),
+        (unknown_key, 401, "credentials_invalid"),
+        (no_route, 404, "route_not_found"),
+        (wrong_method, 405, "method_not_allowed"),
     ] {
-        let answer = dev.call(method, path, key).await;
-        assert_eq!(answer.status.as_u16(), status, "{method} {path}");
-        assert_eq!(answer.header("content-type").as_deref(), Some("application/problem+json"));
-        assert_eq!(answer.json::<Value>().expect("a problem")["code"], code);
+        let answer = curl(command).await;
+        assert_eq!(answer.status, status, "{command}");
+        assert!(answer.head.contains("\r\ncontent-type: application/problem+json"), "{answer:?}");
+        assert_eq!(answer.json()["code"], code);
     }
+    let status = paste(faregate).await;
+    assert!(status.success && status.stdout.starts_with("version 1 serves\n"), "{status:?}");
+
+    let put = paste(put_item).await;
+    assert!(put.success, "{put:?}");
+    serves(tea, |answer| answer.status == 418).await;
+    of_the_readme(&dev).await;
+}
+
+/// The first request: the backend gets the caller's identity, and no secret.
+async fn goes_through(dev: &Dev, hello: &str) {
+    let answer = curl(hello).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = answer.json();
+    assert_eq!((&seen["method"], &seen["path"]), (&json!("GET"), &json!("/hello")));
+    let headers = &seen["headers"];
+    let credential = format!("key:{}", &KeyHash::of(dev.key.as_bytes()).as_str()[..12]);
+    assert_eq!(
+        (&headers["x-faregate-consumer"], &headers["x-faregate-credential"]),
+        (&json!("demo"), &json!(credential))
+    );
+    for name in ["x-request-id", "traceparent", "via"] {
+        assert!(headers[name].is_string(), "{name} in {headers}");
+    }
+    assert!(!headers.to_string().contains(&dev.key));
+}
+
+/// The README's items: a route, and a key whose hash the shell makes.
+async fn of_the_readme(dev: &Dev) {
+    let snippets = README.split("```sh\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
+    let is_version_1 = |snippet: &&str| snippet.contains("aws dynamodb put-item --table-name faregate-");
+    let [route, key] = snippets.filter(is_version_1).collect::<Vec<_>>()[..] else { panic!("other items") };
+    let environment = format!(
+        "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=eu-central-1\n\
+         export AWS_ENDPOINT_URL_DYNAMODB=http://{}\n",
+        dev.dynamodb
+    );
+    let put = paste(&format!("{environment}{route}")).await;
+    assert!(put.success, "{put:?}");
+    let put = paste(&format!("{environment}{key}printf %s \"$KEY\"")).await;
+    assert!(put.success, "{put:?}");
+    let secret = put.stdout.lines().last().expect("a key");
+    let answer = curl(&format!("curl -i http://{}/demo/hello -H 'x-api-key: {secret}'", dev.gateway)).await;
+    assert_eq!((answer.status, &answer.json()["headers"]["x-faregate-consumer"]), (200, &json!("acme")), "{answer:?}");
+    serves(&format!("curl -i http://{}/health", dev.gateway), |answer| answer.body == "ok").await;
+}
+
+/// Sends a request again until it is answered so.
+async fn serves(command: &str, wanted: impl Fn(&Shown) -> bool) {
+    let asking = async {
+        let mut again = again();
+        while !wanted(&curl(command).await) {
+            again.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{command} was never answered so"));
 }

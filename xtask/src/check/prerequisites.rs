@@ -10,8 +10,12 @@ use crate::{
 const NODE_OLDEST: u32 = 20;
 
 /// Programs, and what they are needed for.
-const PROGRAMS: [(&str, &str); 3] =
-    [("cc", "a C compiler"), ("npm", "it brings the OpenID provider of the tests"), ("curl", "tests call with it")];
+const PROGRAMS: [(&str, &str); 4] = [
+    ("cc", "a C compiler"),
+    ("npm", "it brings the OpenID provider of the tests"),
+    ("curl", "tests call with it"),
+    ("openssl", "a test makes a key with it, as the README says"),
+];
 
 /// Looks for all.
 ///
