@@ -18,6 +18,7 @@ mod gateway {
     mod limits;
     mod metrics;
     mod order;
+    mod permits;
     mod providers;
     mod records;
     mod returns;

@@ -56,9 +56,11 @@ pub(super) fn take(asked: &[Ask], expires_at: Timestamp, cost: Option<&Cost>) ->
             conditions.push(format!("(attribute_not_exists(#i{n}) OR #i{n} < :w{n})"));
         } else {
             values.insert(":zero".to_owned(), number(0));
-            values.insert(format!(":l{n}"), number(take.limit));
+            // Below zero where no window has as many: then no slot meets it.
+            let most = i128::from(take.limit) - i128::from(take.needed);
+            values.insert(format!(":l{n}"), AttributeValue::N(most.to_string()));
             sets.push(format!("#u{n} = #u{n} + :b{n}, #s{n} = if_not_exists(#s{n}, :zero) + :s{n}"));
-            conditions.push(format!("#i{n} = :w{n} AND #u{n} < :l{n}"));
+            conditions.push(format!("#i{n} = :w{n} AND #u{n} <= :l{n}"));
         }
     }
     let mut removes = "";

@@ -81,7 +81,7 @@ async fn a_take_adds_to_what_its_month_cost_and_drops_an_old_month() {
     let november = Timestamp::from_seconds(1_795_000_000);
     let take = |resets| {
         let slot = SlotName::of("monthly", Window::Month, 7);
-        [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, settled: 0, resets })]
+        [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, needed: 1, settled: 0, resets })]
     };
     for (resets, terms) in [(true, at(november, 40)), (false, at(november, 2))] {
         let taken = store.take("plan|c#acme", &take(resets), terms).await.expect("an answer");
@@ -116,7 +116,7 @@ async fn an_answer_that_does_not_come_is_waited_for_once_and_not_long() {
     let store = DynamoCounters::new(&aws(&endpoint).await, USAGE_TABLE, Arc::new(FakeClock::default()));
     let take = |waiting| {
         let slot = SlotName::of("daily", Window::Day, 7);
-        let ask = [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, settled: 0, resets: true })];
+        let ask = [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, needed: 1, settled: 0, resets: true })];
         let terms = Terms { cost: None, expires_at: Timestamp::from_seconds(2_000_000_000), waiting };
         let store = &store;
         async move { store.take("plan|c#acme", &ask, terms).await }
@@ -149,7 +149,7 @@ async fn a_write_that_failed_is_not_sent_again() {
         DynamoCounters::new(&aws(&endpoint).await, USAGE_TABLE, Arc::new(FakeClock::default())).patient(PATIENCE);
     let slot = SlotName::of("daily", Window::Day, 7);
     let back = Return { slot: slot.clone(), index: 7, permits: 1, settled: 0 };
-    let ask = [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, settled: 0, resets: true })];
+    let ask = [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, needed: 1, settled: 0, resets: true })];
     let terms = Terms { cost: None, expires_at: Timestamp::from_seconds(1), waiting: Waiting::Request };
     let rolled = RollUp { item: "u#acme#2026-11".to_owned(), limit: "plan|daily.d".to_owned(), settled: 1 };
     assert!(matches!(store.take("plan|c#acme", &ask, terms).await, Err(StoreError::Unavailable(_))));

@@ -209,7 +209,7 @@ impl Fleet<'_> {
             if lease.credit(&self.rule, then) > 0 {
                 break;
             }
-            if lease.denied(&self.rule, then).is_some() {
+            if lease.denied(&self.rule, 1, then).is_some() {
                 return Served { is_admitted: false, waited };
             }
             let (answered, took) = self.acquire(number, now + waited, 1);
@@ -252,7 +252,7 @@ impl Fleet<'_> {
     /// Asks the counter as the gateway does; whether it answers, and how long that takes.
     fn acquire(&mut self, number: usize, now: f64, needed: u64) -> (bool, f64) {
         let mut waited = 0.0;
-        if self.environments[number].lease.was_denied(&self.rule, self.clock(number, now)) {
+        if self.environments[number].lease.was_denied(&self.rule, 1, self.clock(number, now)) {
             // Nobody asks beside a request, and a request reads first.
             if needed == 0 || self.probe(number, now, &mut waited) {
                 return (true, waited);
@@ -341,7 +341,7 @@ impl Fleet<'_> {
         let then = self.clock(number, now + *waited);
         let index = self.rule.window.index(then);
         let slot = SlotName::of(&self.rule.id, self.rule.window, index);
-        let take = Take { slot, index, limit: self.rule.limit, block: 1, settled: 0, resets: false };
+        let take = Take { slot, index, limit: self.rule.limit, block: 1, needed: 1, settled: 0, resets: false };
         let is_exhausted = !self.is_out(now) && take.obstacle(&self.store.counter) == Some(Obstacle::Exhausted);
         if is_exhausted {
             let random = self.random.part();

@@ -104,5 +104,5 @@ fn a_clock_that_is_behind_by_a_window_is_denied_when_its_slot_was_begun_anew() {
     let Some(Ask::Take(take)) = late.take(&rule, 1, behind, SIZING) else { panic!("a take") };
     assert_eq!(take.obstacle(&counter), Some(Obstacle::NewerWindow));
     late.refused(&rule, &Ask::Take(take), Obstacle::NewerWindow, behind, 0.5);
-    assert!(late.denied(&rule, behind).is_some());
+    assert!(late.denied(&rule, 1, behind).is_some());
 }

@@ -130,9 +130,9 @@ impl World {
         let permits = permits.min(request_max);
         let mut lease = std::mem::take(&mut self.leases[environment]);
         lease.request(now);
-        let credit = lease.credit(&self.rule, now);
-        if credit < permits && lease.denied(&self.rule, now).is_none() {
-            let mut ask = lease.take(&self.rule, permits - credit, now, SIZING).expect("a draw");
+        let needed = lease.lacks(&self.rule, permits, now);
+        if needed > 0 && lease.denied(&self.rule, needed, now).is_none() {
+            let mut ask = lease.take(&self.rule, needed, now, SIZING).expect("a draw");
             for _ in 0..3 {
                 match self.write(&ask, fate) {
                     Some(Some(full_at)) if fate == Fate::Late => {
@@ -297,7 +297,41 @@ fn a_clock_that_is_set_back_by_a_minute_neither_keeps_a_lease_alive_nor_waits() 
     assert_eq!((lease.credit(&rule, ahead), lease.credit(&rule, now)), (10, 0));
     assert!(lease.spend(&rule, ahead, 10) && !lease.spend(&rule, now, 1));
     draw(&mut lease, &mut counter, 1);
-    assert!(lease.denied(&rule, ahead).is_some() && lease.denied(&rule, now).is_none());
+    assert!(lease.denied(&rule, 1, ahead).is_some() && lease.denied(&rule, 1, now).is_none());
+}
+
+#[test]
+fn a_bucket_that_has_too_little_for_one_has_enough_for_who_needs_less() {
+    let mode = Mode::Burst { burst: Some(100), request_max: 5 };
+    let rule = Rule { id: "x".into(), limit: 1, window: Window::Minute, mode };
+    let now = Timestamp::from_seconds(1_795_526_000);
+    let (mut counter, mut lease) = (Counter::default(), Lease::default());
+    let mut ask = |lease: &mut Lease, needed| {
+        let mut ask = lease.take(&rule, needed, now, SIZING).expect("a draw");
+        let obstacle = ask.meet(&counter);
+        match counter.take(std::slice::from_ref(&ask)) {
+            Some(numbers) => lease.taken(&rule, &ask, numbers[0], now),
+            None => lease.refused(&rule, &ask, obstacle.expect("an obstacle"), now, 0.5),
+        }
+    };
+    ask(&mut lease, 97);
+    assert!(lease.spend(&rule, now, 97));
+    ask(&mut lease, 5);
+    assert!(lease.denied(&rule, 5, now).is_some() && lease.denied(&rule, 4, now).is_none());
+    assert_eq!(lease.met_at(&rule, 5, now), now.plus(Duration::from_secs(120)), "two more come back");
+    ask(&mut lease, 3);
+    assert!(lease.spend(&rule, now, 3));
+}
+
+#[test]
+fn an_override_below_what_one_request_takes_leaves_a_burst_for_it() {
+    let now = Timestamp::from_seconds(1_795_526_000);
+    for burst in [None, Some(200)] {
+        let mode = Mode::Burst { burst, request_max: 20 };
+        let rule = Rule { id: "x".into(), limit: 100, window: Window::Second, mode }.with_limit(5);
+        assert_eq!(rule.mode, Mode::Burst { burst: Some(20), request_max: 20 });
+        assert!(Lease::default().take(&rule, 20, now, SIZING).is_some(), "{burst:?}");
+    }
 }
 
 #[test]
@@ -326,7 +360,7 @@ fn a_busy_key_draws_for_as_long_as_a_lease_lives_and_gets_its_rate() {
     // A hundred requests a second for ten seconds, twice as many as come back.
     for _ in 0..1000 {
         lease.request(now);
-        if lease.credit(&rule, now) == 0 && lease.denied(&rule, now).is_none() {
+        if lease.credit(&rule, now) == 0 && lease.denied(&rule, 1, now).is_none() {
             let mut ask = lease.take(&rule, 1, now, SIZING).expect("a draw");
             writes += 1;
             match counter.take(std::slice::from_ref(&ask)) {

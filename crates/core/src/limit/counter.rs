@@ -90,6 +90,8 @@ pub struct Take {
     pub limit: u64,
     /// How many permits.
     pub block: u64,
+    /// Fewest permits that are of use: 1 at least. With fewer left nothing is taken.
+    pub needed: u64,
     /// How many were spent in this window since the last time this was said.
     pub settled: u64,
     /// Whether the slot holds an older window, or none, and begins anew.
@@ -149,7 +151,7 @@ pub enum Obstacle {
     OlderWindow,
     /// The slot holds a newer window: this environment's clock is behind.
     NewerWindow,
-    /// All permits of the window are granted.
+    /// Fewer permits of the window are left than are needed.
     Exhausted,
     /// The bucket has too little.
     Empty {
@@ -196,12 +198,17 @@ impl Take {
     #[must_use]
     pub fn obstacle(&self, counter: &Counter) -> Option<Obstacle> {
         match counter.slots.get(&self.slot) {
-            None => Some(Obstacle::OlderWindow),
-            Some(slot) if slot.index < self.index => Some(Obstacle::OlderWindow),
             Some(slot) if slot.index > self.index => Some(Obstacle::NewerWindow),
-            Some(slot) if slot.granted >= self.limit => Some(Obstacle::Exhausted),
-            Some(_) => None,
+            Some(slot) if slot.index == self.index => (!self.is_met(slot.granted)).then_some(Obstacle::Exhausted),
+            // What is more than the limit will never be there.
+            Some(_) | None if !self.is_met(0) => Some(Obstacle::Exhausted),
+            Some(_) | None => Some(Obstacle::OlderWindow),
         }
+    }
+
+    /// Whether a slot that counts `granted` has as many permits as are needed.
+    fn is_met(&self, granted: u64) -> bool {
+        granted.saturating_add(self.needed) <= self.limit
     }
 
     /// How many permits a successful take has brought, where the slot now counts `granted`: the last block is a part

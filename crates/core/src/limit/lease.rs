@@ -67,7 +67,7 @@ impl Lease {
     pub fn remaining(&self, rule: &Rule, now: Timestamp) -> u64 {
         let index = rule.window.index(now);
         match rule.mode {
-            Mode::Exact if self.exact.was_denied(rule, index) => self.exact.credit(rule, index),
+            Mode::Exact if self.exact.was_denied(rule, index, 1) => self.exact.credit(rule, index),
             Mode::Exact => self.exact.remaining(rule, index),
             Mode::Burst { .. } => self.burst.remaining(rule, now),
             Mode::Approximate => self.approximate.remaining(rule, index),
@@ -81,6 +81,21 @@ impl Lease {
             Mode::Exact | Mode::Approximate => rule.window.end(rule.window.index(now)),
             Mode::Burst { .. } => self.burst.resets_at(rule, now),
         }
+    }
+
+    /// When a request can have so many permits, which are more than it can have now.
+    #[must_use]
+    pub fn met_at(&self, rule: &Rule, permits: u64, now: Timestamp) -> Timestamp {
+        match rule.mode {
+            Mode::Exact | Mode::Approximate => rule.window.end(rule.window.index(now)),
+            Mode::Burst { .. } => self.burst.met_at(rule, permits, self.lacks(rule, permits, now), now),
+        }
+    }
+
+    /// How many of so many permits are not here.
+    #[must_use]
+    pub fn lacks(&self, rule: &Rule, permits: u64, now: Timestamp) -> u64 {
+        permits.saturating_sub(self.credit(rule, now))
     }
 
     /// Spends permits; `false`, and nothing is spent, where there are not as many.
@@ -116,7 +131,7 @@ impl Lease {
     #[must_use]
     pub fn is_due(&self, rule: &Rule, now: Timestamp) -> bool {
         match rule.mode {
-            Mode::Exact | Mode::Burst { .. } => self.credit(rule, now) == 0 && self.denied(rule, now).is_none(),
+            Mode::Exact | Mode::Burst { .. } => self.credit(rule, now) == 0 && self.denied(rule, 1, now).is_none(),
             Mode::Approximate => self.approximate.is_due(rule, now),
         }
     }
@@ -127,20 +142,20 @@ impl Lease {
         rule.mode == Mode::Approximate && self.approximate.is_fresh(rule.window.index(now))
     }
 
-    /// Whether the counter said in this window that nothing is left, even if that no longer counts, of a limit with at
-    /// least this number.
+    /// Whether the counter said in this window that so many permits, beside those that are here, are not left, even if that
+    /// no longer counts, of a limit with at least this number.
     #[must_use]
-    pub fn was_denied(&self, rule: &Rule, now: Timestamp) -> bool {
-        rule.mode == Mode::Exact && self.exact.was_denied(rule, rule.window.index(now))
+    pub fn was_denied(&self, rule: &Rule, needed: u64, now: Timestamp) -> bool {
+        rule.mode == Mode::Exact && self.exact.was_denied(rule, rule.window.index(now), needed)
     }
 
-    /// Until when the counter's own word is that nothing is left.
+    /// Until when the counter's own word is that so many permits, beside those that are here, are not left.
     #[must_use]
-    pub fn denied(&self, rule: &Rule, now: Timestamp) -> Option<Timestamp> {
+    pub fn denied(&self, rule: &Rule, needed: u64, now: Timestamp) -> Option<Timestamp> {
         match rule.mode {
-            Mode::Exact => self.exact.denied(rule, rule.window.index(now), now),
-            Mode::Burst { .. } => self.burst.denied(rule, now),
-            Mode::Approximate => self.approximate.denied(rule, now),
+            Mode::Exact => self.exact.denied(rule, rule.window.index(now), needed, now),
+            Mode::Burst { .. } => self.burst.denied(rule, needed, now),
+            Mode::Approximate => self.approximate.denied(rule, needed, now),
         }
     }
 
@@ -196,7 +211,7 @@ impl Lease {
         match (ask, rule.mode) {
             (Ask::Take(_), Mode::Approximate) => {}
             (Ask::Take(take), _) => self.exact.refused(rule, take, obstacle, now, random),
-            (Ask::Draw(_), _) => self.burst.refused(rule, obstacle, random),
+            (Ask::Draw(draw), _) => self.burst.refused(rule, draw, obstacle, random),
         }
     }
 
@@ -222,10 +237,11 @@ impl Lease {
     pub fn is_empty(&self, rule: &Rule, now: Timestamp) -> bool {
         match rule.mode {
             Mode::Exact => {
-                let holds = self.exact.holds(rule, rule.window.index(now)) || self.exact.has_to_tell();
-                !holds && self.denied(rule, now).is_none()
+                let index = rule.window.index(now);
+                let holds = self.exact.holds(rule, index) || self.exact.has_to_tell();
+                !holds && !self.exact.is_denied(index, now)
             }
-            Mode::Burst { .. } => self.credit(rule, now) == 0 && self.denied(rule, now).is_none(),
+            Mode::Burst { .. } => self.credit(rule, now) == 0 && self.denied(rule, u64::MAX, now).is_none(),
             Mode::Approximate => !self.approximate.counts(rule.window.index(now)),
         }
     }

@@ -38,9 +38,10 @@ impl Rule {
     #[must_use]
     pub fn with_limit(&self, limit: u64) -> Self {
         let mut rule = Self { limit, ..self.clone() };
-        if let Mode::Burst { burst: Some(burst), request_max } = &mut rule.mode {
-            let scaled = u128::from(*burst) * u128::from(limit) / u128::from(self.limit.max(1));
-            *burst = u64::try_from(scaled).unwrap_or(u64::MAX).max(*request_max);
+        if let Mode::Burst { burst, request_max } = &mut rule.mode {
+            let scaled = u128::from(burst.unwrap_or(self.limit)) * u128::from(limit) / u128::from(self.limit.max(1));
+            // Never less than one request takes.
+            *burst = Some(u64::try_from(scaled).unwrap_or(u64::MAX).max(*request_max));
         }
         rule
     }

@@ -158,8 +158,8 @@ impl World {
         let index = self.rule.window.index(now);
         let mut lease = std::mem::take(&mut self.leases[environment]);
         lease.request(now);
-        if lease.credit(&self.rule, now) < permits && lease.denied(&self.rule, now).is_none() {
-            let needed = permits - lease.credit(&self.rule, now);
+        let needed = lease.lacks(&self.rule, permits, now);
+        if needed > 0 && lease.denied(&self.rule, needed, now).is_none() {
             let take = take_of(&mut lease, &self.rule, needed, now, 0.5);
             self.send(environment, &mut lease, take, fate);
         }
@@ -428,15 +428,15 @@ fn what_is_left_at_the_end_is_given_in_parts_and_nothing_after_it() {
     lease.taken(&rule, &ask(&take), granted, now);
     assert_eq!((granted, lease.credit(&rule, now), lease.remaining(&rule, now)), (7, 7, 10));
     let mut other = Lease::default();
-    let take = take_of(&mut other, &rule, 7, now, 0.0);
+    let take = Take { block: 7, ..take_of(&mut other, &rule, 1, now, 0.0) };
     let granted = counter.take(&[ask(&take)]).expect("granted")[0];
     other.taken(&rule, &ask(&take), granted, now);
     assert_eq!((granted, other.credit(&rule, now)), (14, 3), "a part of the block");
     let take = take_of(&mut other, &rule, 7, now, 0.0);
     assert_eq!((counter.take(&[ask(&take)]), take.obstacle(&counter)), (None, Some(Obstacle::Exhausted)));
     other.refused(&rule, &ask(&take), Obstacle::Exhausted, now, 1.0);
-    assert!(other.denied(&rule, now.plus(Duration::from_millis(499))).is_some());
-    assert!(other.denied(&rule, now.plus(Duration::from_millis(500))).is_none());
+    assert!(other.denied(&rule, 7, now.plus(Duration::from_millis(499))).is_some());
+    assert!(other.denied(&rule, 7, now.plus(Duration::from_millis(500))).is_none());
     let back = lease.give_back(&rule, now, true).pop().expect("a return");
     assert_eq!((back.permits, lease.credit(&rule, now)), (7, 0));
     assert!(counter.give_back(&back));
@@ -459,8 +459,33 @@ fn a_lower_number_holds_for_what_is_held_and_a_higher_one_for_what_was_denied() 
     let take = take_of(&mut lease, &rule(10), 1, now, 0.0);
     assert_eq!(take.obstacle(&counter), Some(Obstacle::Exhausted));
     lease.refused(&rule(10), &ask(&take), Obstacle::Exhausted, now, 1.0);
-    assert!(lease.denied(&rule(10), now).is_some() && lease.denied(&rule(5), now).is_some());
-    assert!(lease.denied(&rule(11), now).is_none());
+    assert!(lease.denied(&rule(10), 1, now).is_some() && lease.denied(&rule(5), 1, now).is_some());
+    assert!(lease.denied(&rule(11), 1, now).is_none());
+}
+
+#[test]
+fn who_needs_more_than_is_left_is_denied_alone_and_takes_nothing_away() {
+    let rule = Rule { id: "x".into(), limit: 10, window: Window::Day, mode: Mode::Exact };
+    let now = Timestamp::from_seconds(1_795_526_000);
+    let (mut counter, mut lease) = (Counter::default(), Lease::default());
+    let mut first = take_of(&mut lease, &rule, 8, now, 0.0);
+    first.resets = true;
+    assert_eq!(counter.take(&[ask(&first)]), Some(vec![8]));
+    let mut other = Lease::default();
+    let many = take_of(&mut other, &rule, 5, now, 0.0);
+    assert_eq!((counter.take(&[ask(&many)]), many.obstacle(&counter)), (None, Some(Obstacle::Exhausted)));
+    other.refused(&rule, &ask(&many), Obstacle::Exhausted, now, 1.0);
+    for (needed, is_denied) in [(1, false), (4, false), (5, true), (6, true)] {
+        assert_eq!(other.denied(&rule, needed, now).is_some(), is_denied, "{needed}");
+        assert_eq!(other.was_denied(&rule, needed, now), is_denied, "{needed}");
+    }
+    let few = take_of(&mut other, &rule, 2, now, 0.0);
+    assert_eq!(counter.take(&[ask(&few)]), Some(vec![10]));
+    other.taken(&rule, &ask(&few), 10, now);
+    assert!(other.spend(&rule, now, 2));
+    let tomorrow = rule.window.end(rule.window.index(now));
+    assert_eq!(Lease::default().denied(&rule, 11, now), Some(tomorrow), "more than the limit");
+    assert!(Lease::default().take(&rule, 11, now, Sizing::default()).is_none());
 }
 
 #[test]

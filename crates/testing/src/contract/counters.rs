@@ -28,6 +28,7 @@ macro_rules! counters_contract {
             one_limit_in_the_way_stops_all,
             permits_come_back_once_and_only_to_their_window,
             what_passes_the_limit_grants_nothing_more,
+            who_needs_more_than_is_left_takes_nothing,
         );
     };
 }
@@ -36,7 +37,7 @@ const TERMS: Terms =
     Terms { cost: None, expires_at: Timestamp::from_seconds(1_900_000_000), waiting: Waiting::Request };
 
 fn take(limit: &str, window: Window, index: u64, block: u64, resets: bool) -> Take {
-    Take { slot: SlotName::of(limit, window, index), index, limit: 10, block, settled: 1, resets }
+    Take { slot: SlotName::of(limit, window, index), index, limit: 10, block, needed: 1, settled: 1, resets }
 }
 
 fn day(index: u64, block: u64) -> Take {
@@ -149,6 +150,18 @@ pub async fn what_passes_the_limit_grants_nothing_more(store: &dyn Counters) {
     let higher = Take { limit: 20, ..day(20_000, 8) };
     let counted = granted(store, std::slice::from_ref(&higher)).await;
     assert_eq!((counted[0], higher.grant(counted[0])), (24, 4));
+}
+
+/// A take that would not bring as many permits as are needed is refused, and leaves what is there to others.
+pub async fn who_needs_more_than_is_left_takes_nothing(store: &dyn Counters) {
+    assert_eq!(granted(store, &[reset(day(20_000, 8))]).await, [8]);
+    let needing = |needed| Take { needed, ..day(20_000, needed) };
+    for needed in [3, 5, 10, 11] {
+        let counter = refused(store, &[needing(needed)]).await;
+        assert_eq!(needing(needed).obstacle(&counter), Some(Obstacle::Exhausted), "{needed}");
+        assert_eq!(slot(store, &needing(needed)).await.map(|slot| slot.granted), Some(8), "{needed}");
+    }
+    assert_eq!(granted(store, &[needing(2)]).await, [10]);
 }
 
 /// All limits of a take or none.

@@ -70,9 +70,11 @@ impl Approximate {
         self.has_to_tell(index) && (now < self.told_at || now.since(self.told_at) >= every)
     }
 
-    pub(super) fn denied(&self, rule: &Rule, now: Timestamp) -> Option<Timestamp> {
+    /// Until when so many permits more are too many: what is known of a window never falls.
+    pub(super) fn denied(&self, rule: &Rule, needed: u64, now: Timestamp) -> Option<Timestamp> {
         let index = rule.window.index(now);
-        (self.remaining(rule, index) == 0).then(|| rule.window.end(index))
+        let wanted = self.credit(rule, index).saturating_add(needed);
+        (self.remaining(rule, index) < wanted).then(|| rule.window.end(index))
     }
 
     /// What to tell; `None` where there is nothing to tell and nobody waits to hear.
@@ -87,7 +89,7 @@ impl Approximate {
         self.seen += block;
         (self.is_unknown, self.told_at) = (true, now);
         let slot = SlotName::of(&rule.id, rule.window, index);
-        Some(Take { slot, index, limit: u64::MAX, block, settled: block, resets: false })
+        Some(Take { slot, index, limit: u64::MAX, block, needed: 1, settled: block, resets: false })
     }
 
     pub(super) fn not_told(&mut self, take: &Take) {

@@ -27,7 +27,7 @@ pub(super) struct Burst {
     blocks: VecDeque<Block>,
     /// When the bucket is full, as far as this environment knows, in microseconds since 1970.
     full_at: u64,
-    empty_until: Timestamp,
+    empty: Empty,
     /// How often in a row it was empty.
     empties: u32,
     last_block: u64,
@@ -35,6 +35,14 @@ pub(super) struct Burst {
     plenty: f64,
     /// How often the bucket was not full of late when this environment drew from it: 0 to 1.
     found_used: f64,
+}
+
+/// What is known of a bucket that has too little.
+#[derive(Clone, Copy, Debug, Default)]
+struct Empty {
+    until: Timestamp,
+    /// For whom: fewer permits may be there.
+    needed: u64,
 }
 
 /// Permits that were drawn together.
@@ -68,7 +76,13 @@ impl Burst {
         let Some(shape) = Shape::of(rule).filter(|_| self.remaining(rule, now) == 0) else {
             return Timestamp::from_millis(self.full_at.div_ceil(1000)).max(now);
         };
-        shape.available_at(1, self.full_at).max(self.empty_until)
+        shape.available_at(1, self.full_at).max(self.empty.until)
+    }
+
+    /// When a request can have so many permits, `needed` of which are not here: what is may have lapsed by then.
+    pub(super) fn met_at(&self, rule: &Rule, permits: u64, needed: u64, now: Timestamp) -> Timestamp {
+        let returned = Shape::of(rule).map(|shape| shape.available_at(permits, self.full_at));
+        returned.max(self.denied(rule, needed, now)).unwrap_or_default().max(now)
     }
 
     pub(super) fn spend(&mut self, now: Timestamp, permits: u64) -> bool {
@@ -88,10 +102,12 @@ impl Burst {
         self.last_block > 1 && self.credit(now) * 2 < self.last_block
     }
 
-    /// No longer than a bucket takes to fill: what lies farther ahead was said by a clock that has been set back.
-    pub(super) fn denied(&self, rule: &Rule, now: Timestamp) -> Option<Timestamp> {
+    /// Until when so many permits more are not worth asking for. No longer than a bucket takes to fill: what lies farther
+    /// ahead was said by a clock that has been set back.
+    pub(super) fn denied(&self, rule: &Rule, needed: u64, now: Timestamp) -> Option<Timestamp> {
         let filling = Shape::of(rule)?.filling();
-        (now < self.empty_until && self.empty_until <= now.plus(filling)).then_some(self.empty_until)
+        let Empty { until, needed: empty_for } = self.empty;
+        (needed >= empty_for && now < until && until <= now.plus(filling)).then_some(until)
     }
 
     /// Permits for as long as a lease lives, at this key's own pace.
@@ -118,10 +134,11 @@ impl Burst {
         self.found_used += FOUND_WEIGHT * (f64::from(u8::from(was_used)) - self.found_used);
         self.plenty = draw.shape.available(full_at, now) as f64 / draw.shape.central().max(1) as f64;
         self.last_block = draw.block;
-        (self.empty_until, self.empties) = (Timestamp::default(), 0);
+        (self.empty, self.empties) = (Empty::default(), 0);
         if draw.shape.available(full_at, now) == 0 {
             // Whoever emptied it need not ask to know; and a few permits at once are worth more than one.
-            self.empty_until = draw.shape.available_at((draw.block / 2).max(1), full_at);
+            let until = draw.shape.available_at((draw.block / 2).max(1), full_at);
+            self.empty = Empty { until, needed: 1 };
         }
         self.blocks.retain(|block| block.permits > 0 && block.counts(now));
         // The answer itself may have shown that the clock was ahead when it was asked for.
@@ -136,11 +153,12 @@ impl Burst {
 
     /// Others wait for the same permits: who found it empty again waits longer, up to half of a lease's life. Nothing is
     /// lost meanwhile, since the bucket keeps what comes back.
-    pub(super) fn refused(&mut self, rule: &Rule, obstacle: Obstacle, random: f64) {
+    pub(super) fn refused(&mut self, rule: &Rule, draw: &Draw, obstacle: Obstacle, random: f64) {
         if let (Obstacle::Empty { full_at, until }, Some(shape)) = (obstacle, Shape::of(rule)) {
             let longer = EMPTY_FIRST.saturating_mul(1 << self.empties.min(10)).min(shape.life() / 2);
             self.empties += 1;
-            (self.full_at, self.empty_until) = (full_at, until.plus(longer.mul_f64(random)));
+            let until = until.plus(longer.mul_f64(random));
+            (self.full_at, self.empty) = (full_at, Empty { until, needed: draw.needed.max(1) });
         }
     }
 }

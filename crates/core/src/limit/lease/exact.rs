@@ -66,6 +66,8 @@ struct Denied {
     index: u64,
     /// Of a limit with this number; of a higher one there may be something left.
     limit: u64,
+    /// For whoever needs as many; fewer there may be.
+    needed: u64,
     until: Timestamp,
 }
 
@@ -137,23 +139,34 @@ impl Exact {
         self.credit(rule, index) * 2 < self.last_block
     }
 
-    /// Whether the counter said in this window that nothing is left, even if that no longer counts, of a limit with at
-    /// least this number.
-    pub(super) fn was_denied(&self, rule: &Rule, index: u64) -> bool {
-        self.denied.is_some_and(|denied| denied.index == index && rule.limit <= denied.limit)
+    /// Whether the counter said in this window that as many permits are not left, even if that no longer counts, of a
+    /// limit with at least this number.
+    pub(super) fn was_denied(&self, rule: &Rule, index: u64, needed: u64) -> bool {
+        let counts = |denied: &Denied| denied.index == index && rule.limit <= denied.limit && needed >= denied.needed;
+        self.denied.as_ref().is_some_and(counts)
     }
 
-    /// Until when the counter's own word is that nothing is left in this window.
-    pub(super) fn denied(&self, rule: &Rule, index: u64, now: Timestamp) -> Option<Timestamp> {
-        self.denied.filter(|denied| self.was_denied(rule, index) && now < denied.until).map(|denied| denied.until)
+    /// Until when the counter's own word is that as many permits are not left in this window; to its end where they would
+    /// be more than the limit.
+    pub(super) fn denied(&self, rule: &Rule, index: u64, needed: u64, now: Timestamp) -> Option<Timestamp> {
+        if self.credit(rule, index).saturating_add(needed) > rule.limit {
+            return Some(rule.window.end(index));
+        }
+        let denied = self.denied.filter(|denied| self.was_denied(rule, index, needed) && now < denied.until);
+        denied.map(|denied| denied.until)
+    }
+
+    /// Whether the counter's own word still counts for anybody.
+    pub(super) fn is_denied(&self, index: u64, now: Timestamp) -> bool {
+        self.denied.is_some_and(|denied| denied.index == index && now < denied.until)
     }
 
     /// A take that brings at least `needed` permits if the counter has them; `None` where none is needed and the key is
-    /// not worth any.
+    /// not worth any, or where no window has as many.
     pub(super) fn take(&mut self, rule: &Rule, needed: u64, moment: Moment) -> Option<Take> {
         let index = rule.window.index(moment.now);
         let block = self.block(rule, needed, moment);
-        self.take_block(rule, index, block)
+        self.take_block(rule, index, block, needed)
     }
 
     /// A take of the first permits of the next window, once and at a moment of the present one's last seconds that is
@@ -180,18 +193,18 @@ impl Exact {
         }
         self.ahead = Some((index + 1, None));
         let block = self.block(rule, 1, Moment { now: begins_at, ..moment });
-        self.take_block(rule, index + 1, block)
+        self.take_block(rule, index + 1, block, 1)
     }
 
-    fn take_block(&mut self, rule: &Rule, index: u64, block: u64) -> Option<Take> {
-        if block == 0 {
+    fn take_block(&mut self, rule: &Rule, index: u64, block: u64, needed: u64) -> Option<Take> {
+        if block == 0 || needed > rule.limit {
             return None;
         }
         let held = self.held_mut(index);
         // Told once, whatever becomes of it: a count that is told twice would be too high.
         let settled = held.map_or(0, |held| std::mem::take(&mut held.unsettled));
         let slot = SlotName::of(&rule.id, rule.window, index);
-        Some(Take { slot, index, limit: rule.limit, block, settled, resets: false })
+        Some(Take { slot, index, limit: rule.limit, block, needed: needed.max(1), settled, resets: false })
     }
 
     /// A take was certainly not made: what it told is still to be told.
@@ -344,8 +357,10 @@ impl Exact {
             // What is said of the next window is asked again when it is the present one.
             _ if take.index > rule.window.index(now) => {}
             Obstacle::NewerWindow | Obstacle::Exhausted => {
+                // Of a window that is over there is nothing for anybody.
+                let needed = if obstacle == Obstacle::Exhausted { take.needed } else { 1 };
                 // Requests that asked at once were told once.
-                if self.denied(rule, take.index, now).is_some() {
+                if self.denied(rule, take.index, needed, now).is_some() {
                     return;
                 }
                 let doubled = DENIED_FIRST.saturating_mul(1 << self.denials.min(10));
@@ -355,10 +370,11 @@ impl Exact {
                 self.denied = Some(Denied {
                     index: take.index,
                     limit: take.limit,
+                    needed,
                     until: until.min(rule.window.end(take.index)),
                 });
                 if let Some(held) = self.held.as_mut().filter(|held| held.index == take.index) {
-                    held.granted = held.granted.max(take.limit);
+                    held.granted = held.granted.max((take.limit + 1).saturating_sub(needed));
                 }
             }
         }

@@ -185,9 +185,7 @@ impl Limits {
             let holdings = account.lock();
             let is_doubted = |want: &Want| {
                 let lease = holdings.get(&want.rule.key()).map(|holding| &holding.lease);
-                lease.is_some_and(|lease| {
-                    lease.was_denied(&want.rule, now) && lease.credit(&want.rule, now) < want.permits
-                })
+                lease.is_some_and(|lease| lease.was_denied(&want.rule, lease.lacks(&want.rule, want.permits, now), now))
             };
             let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
             own.filter(|(_, want)| is_doubted(want)).collect()
@@ -213,9 +211,11 @@ impl Limits {
         let mut exhausted = Vec::new();
         for (number, want) in doubted {
             let (rule, index) = (&want.rule, want.rule.window.index(now));
-            let asked = Take { slot: slot(want), index, limit: rule.limit, block: 1, settled: 0, resets: false };
+            let lease = &mut holdings.entry(rule.key()).or_default().lease;
+            let needed = lease.lacks(rule, want.permits, now).max(1);
+            let (slot, limit) = (slot(want), rule.limit);
+            let asked = Take { slot, index, limit, block: needed, needed, settled: 0, resets: false };
             if let Some(obstacle @ Obstacle::Exhausted) = asked.obstacle(&counter) {
-                let lease = &mut holdings.entry(rule.key()).or_default().lease;
                 lease.refused(rule, &Ask::Take(asked), obstacle, read_at, self.random_part());
                 exhausted.push(number);
             }
@@ -234,9 +234,9 @@ impl Limits {
                 let ask = lease.take_ahead(rule, now, self.sizing())?;
                 return Some(Planned { number, rule: rule.clone(), ask, over: None, is_needed: false });
             }
-            let lacks = want.permits.saturating_sub(lease.credit(rule, now));
+            let lacks = lease.lacks(rule, want.permits, now);
             let is_needed = lacks > 0 && reason == Reason::Lacking;
-            if !is_needed && (!lease.is_low(rule, now) || lease.was_denied(rule, now)) {
+            if !is_needed && (!lease.is_low(rule, now) || lease.was_denied(rule, 1, now)) {
                 return None;
             }
             let needed = if is_needed { lacks } else { 0 };

@@ -23,17 +23,18 @@ pub(super) fn headers(wants: &[Want], now: Timestamp) -> Vec<(HeaderName, Header
         let rule = &want.rule;
         format!("\"{}\";q={};w={}", rule.id, rule.limit, rule.window.seconds(rule.window.index(now)))
     });
-    let left =
-        told.iter().map(|(want, remaining)| format!("\"{}\";r={remaining};t={}", want.rule.id, resets_in(want, now)));
+    let left = told.iter().map(|(want, remaining)| {
+        format!("\"{}\";r={remaining};t={}", want.rule.id, seconds_to(want.resets_at(now), now))
+    });
     let value = |texts: Vec<String>| HeaderValue::from_str(&texts.join(", ")).ok();
     let (policy, left) = (value(policy.collect()), value(left.collect()));
     let named = |name, value: Option<HeaderValue>| value.map(|value| (HeaderName::from_static(name), value));
     named("ratelimit-policy", policy).into_iter().chain(named("ratelimit", left)).collect()
 }
 
-/// The refusal by the limit that makes the client wait longest, of those that have nothing left.
+/// The refusal by the limit that makes the client wait longest, of those that have too little left.
 pub(super) fn exhausted(empty: &[&Want], now: Timestamp) -> Problem {
-    let Some(longest) = empty.iter().max_by_key(|want| resets_in(want, now)) else {
+    let Some(longest) = empty.iter().max_by_key(|want| want.met_at(now)) else {
         return throttled(None, "nothing is left");
     };
     let id = &longest.rule.id;
@@ -43,7 +44,8 @@ pub(super) fn exhausted(empty: &[&Want], now: Timestamp) -> Problem {
     };
     let mut problem = Problem::new(code, format!("the {what} `{id}` is used up"));
     problem.limit = Some(id.clone());
-    problem.retry_after_seconds = Some(u32::try_from(resets_in(longest, now)).unwrap_or(u32::MAX).max(1));
+    let seconds = seconds_to(longest.met_at(now), now);
+    problem.retry_after_seconds = Some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1));
     problem
 }
 
@@ -60,7 +62,7 @@ pub(super) fn unavailable(cause: &str) -> Problem {
     problems::unavailable(format!("limit: {cause}"))
 }
 
-/// Whole seconds until there is more.
-fn resets_in(want: &Want, now: Timestamp) -> u64 {
-    want.resets_at(now).since(now).as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+/// Whole seconds, rounded up.
+fn seconds_to(at: Timestamp, now: Timestamp) -> u64 {
+    at.since(now).as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

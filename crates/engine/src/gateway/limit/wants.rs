@@ -128,9 +128,9 @@ impl Want {
         })
     }
 
-    /// Until when the counter's own word is that there is nothing left.
+    /// Until when the counter's own word is that what is lacking is not left.
     pub(super) fn denied(&self, now: Timestamp) -> Option<Timestamp> {
-        self.with(|holding| holding.lease.denied(&self.rule, now))
+        self.with(|Holding { lease, .. }| lease.denied(&self.rule, lease.lacks(&self.rule, self.permits, now), now))
     }
 
     /// How much everybody together has left, as far as this environment knows.
@@ -141,6 +141,11 @@ impl Want {
     /// When there is more.
     pub(super) fn resets_at(&self, now: Timestamp) -> Timestamp {
         self.with(|holding| holding.lease.resets_at(&self.rule, now))
+    }
+
+    /// When the request could have its permits.
+    pub(super) fn met_at(&self, now: Timestamp) -> Timestamp {
+        self.with(|holding| holding.lease.met_at(&self.rule, self.permits, now))
     }
 
     /// Whether the request may pass without permits: the counter cannot be reached, and the limit says so.
