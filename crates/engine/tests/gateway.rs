@@ -6,6 +6,7 @@ mod gateway {
     mod accounts;
     mod ahead;
     mod answers;
+    mod borders;
     mod challenges;
     mod costs;
     mod credentials;

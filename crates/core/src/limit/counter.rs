@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draw, Window};
+use super::{Draw, Rule, Window};
 use crate::time::Timestamp;
 
 /// One slot of one limit in a counter.
@@ -178,6 +178,15 @@ impl Ask {
                 obstacle => obstacle,
             },
             Self::Draw(draw) => draw.meet(&counter.buckets),
+        }
+    }
+
+    /// Whether it is about what a rule counts at this time: not about a window that ended while the counter was asked.
+    #[must_use]
+    pub fn is_present(&self, rule: &Rule, now: Timestamp) -> bool {
+        match self {
+            Self::Take(take) => take.index == rule.window.index(now),
+            Self::Draw(_) => true,
         }
     }
 

@@ -170,7 +170,8 @@ impl Limits {
             let lease = &mut holdings.entry(rule.key()).or_default().lease;
             lease.refused(rule, ask, obstacle, now, self.random_part());
             lease.not_taken(rule, ask);
-            if *is_needed {
+            // Of a window that has ended meanwhile nobody needs anything: the request looks again.
+            if *is_needed && ask.is_present(rule, now) {
                 exhausted.push(*number);
             }
             false
@@ -216,8 +217,11 @@ impl Limits {
             let (slot, limit) = (slot(want), rule.limit);
             let asked = Take { slot, index, limit, block: needed, needed, settled: 0, resets: false };
             if let Some(obstacle @ Obstacle::Exhausted) = asked.obstacle(&counter) {
-                lease.refused(rule, &Ask::Take(asked), obstacle, read_at, self.random_part());
-                exhausted.push(number);
+                let asked = Ask::Take(asked);
+                lease.refused(rule, &asked, obstacle, read_at, self.random_part());
+                if asked.is_present(rule, read_at) {
+                    exhausted.push(number);
+                }
             }
         }
         (!exhausted.is_empty()).then_some(Outcome::Exhausted(exhausted))
