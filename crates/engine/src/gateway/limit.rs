@@ -189,7 +189,8 @@ impl Limits {
                 match outcome {
                     Outcome::Granted | Outcome::Exhausted(_) => {}
                     Outcome::Throttled(cause) => {
-                        let limit = wants.iter().find(|want| Arc::ptr_eq(&want.account, account));
+                        let is_lacking = |want: &&Want| Arc::ptr_eq(&want.account, account) && !want.is_met(now);
+                        let limit = wants.iter().find(is_lacking);
                         return Err(answer::throttled(limit, &cause));
                     }
                     Outcome::Rejected(cause) => return Err(answer::unavailable(&cause)),

@@ -147,6 +147,23 @@ async fn what_was_spent_in_a_day_that_is_over_is_told_at_the_end() {
 }
 
 #[tokio::test]
+async fn of_a_counter_that_takes_no_more_the_limit_is_named_that_lacks_permits() {
+    let limits =
+        json!([{"id": "daily", "limit": 1_000_000, "per": "day"}, {"id": "hourly", "limit": 1_000_000, "per": "hour"}]);
+    let document = document(json!({"authenticate": "api_key"}), json!([{"id": "gold", "limits": limits}]));
+    let harness = Harness::new(document).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    for _ in 0..30 {
+        assert_eq!(call(&harness, KEY).await.status, 200);
+        harness.clock.advance(Duration::from_millis(100));
+    }
+    harness.clock.advance(Duration::from_secs(3600));
+    harness.counters.faults.set_failing(Some(StoreError::Throttled("busy".to_owned())));
+    let refused = call(&harness, KEY).await;
+    assert_eq!((refused.status, &refused.json()["limit"]), (429, &json!("hourly")), "there are permits of the day");
+}
+
+#[tokio::test]
 async fn a_counter_that_takes_no_more_is_named_in_the_refusal() {
     let fields = json!({"authenticate": "api_key", "limits": ["plan", {"id": "own", "limit": 50, "per": "hour", "by": "route"}]});
     let harness = Harness::new(document(fields, daily(1_000_000))).await;
