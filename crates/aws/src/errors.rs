@@ -57,6 +57,8 @@ pub(crate) fn refusal(code: &str, status: u16, text: String) -> StoreError {
         StoreError::Throttled(text)
     } else if status >= 500 || code == "InternalServerError" {
         StoreError::Unavailable(text)
+    } else if code == "ValidationException" {
+        StoreError::Invalid(text)
     } else {
         StoreError::Rejected(text)
     }
@@ -104,7 +106,7 @@ mod tests {
             ("", 503, StoreError::Unavailable(String::new())),
             ("ResourceNotFoundException", 400, StoreError::Rejected(String::new())),
             ("AccessDeniedException", 400, StoreError::Rejected(String::new())),
-            ("ValidationException", 400, StoreError::Rejected(String::new())),
+            ("ValidationException", 400, StoreError::Invalid(String::new())),
             ("ConditionalCheckFailedException", 400, StoreError::Rejected(String::new())),
         ] {
             assert_eq!(refusal(code, status, String::new()), expected, "{code} {status}");

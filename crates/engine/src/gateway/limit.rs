@@ -23,6 +23,7 @@ use faregate_core::{
     limit::RollUp,
     problem::Problem,
     snapshot::{RoutePolicy, Snapshot},
+    time::Timestamp,
 };
 use futures_util::future::{join, join_all};
 use http::{HeaderMap, Method};
@@ -137,7 +138,7 @@ impl Limits {
         dressing: &mut Dressing,
         side_work: &mut SideWork,
     ) -> Result<Admission, Problem> {
-        let (plan, wants) = self.wants(asked, clearance.caller(), side_work)?;
+        let (plan, mut wants) = self.wants(asked, clearance.caller(), side_work)?;
         if wants.is_empty() {
             return Ok(Admission { clearance, plan });
         }
@@ -145,7 +146,7 @@ impl Limits {
         *bill = Bill { accounts: accounts.collect(), limits: Some(Arc::clone(self)) };
         let now = self.clock.now();
         wants.iter().for_each(|want| want.request(now));
-        let taken = self.take(&wants).await;
+        let taken = self.take(&mut wants).await;
         dressing.limits(answer::headers(&wants, self.clock.now()));
         taken?;
         self.renew_beside(&wants, side_work);
@@ -156,16 +157,13 @@ impl Limits {
     }
 
     /// Deducts from every limit or from none; what is missing is fetched first, from all counters at once.
-    async fn take(&self, wants: &[Want]) -> Result<(), Problem> {
-        // Limits that may do without their counters, for this request alone.
-        let mut owing = vec![false; wants.len()];
+    async fn take(&self, wants: &mut [Want]) -> Result<(), Problem> {
         for _ in 0..ROUNDS_MAX {
             let now = self.clock.now();
-            if accounts::deduct(wants, &owing, now) {
+            if accounts::deduct(wants, now) {
                 return Ok(());
             }
-            let lacking = wants.iter().zip(&owing).filter(|(want, owing)| !want.is_met(now) && !**owing);
-            let lacking: Vec<&Want> = lacking.map(|(want, _)| want).collect();
+            let lacking: Vec<&Want> = wants.iter().filter(|want| want.is_lacking(now)).collect();
             let denied: Vec<&Want> = lacking.iter().copied().filter(|want| want.denied(now).is_some()).collect();
             if !denied.is_empty() {
                 return Err(answer::exhausted(&denied, now));
@@ -173,39 +171,10 @@ impl Limits {
             if lacking.is_empty() {
                 return Err(answer::unavailable("as much as may be admitted without the counter was"));
             }
-            let accounts = accounts::distinct(lacking);
-            let fetched = accounts.iter().map(|account| self.acquire(account, wants, Reason::Lacking));
-            let fetched = join_all(fetched).await;
-            let now = self.clock.now();
-            let exhausted = fetched.iter().flat_map(|outcome| match outcome {
-                Outcome::Exhausted(ids) => ids.as_slice(),
-                Outcome::Granted | Outcome::Throttled(_) | Outcome::Unavailable(_) | Outcome::Rejected(_) => &[],
-            });
-            let exhausted: Vec<&Want> = exhausted.map(|number| &wants[*number]).collect();
-            if !exhausted.is_empty() {
-                return Err(answer::exhausted(&exhausted, now));
-            }
-            for (account, outcome) in accounts.into_iter().zip(fetched) {
-                match outcome {
-                    Outcome::Granted | Outcome::Exhausted(_) => {}
-                    Outcome::Throttled(cause) => {
-                        let is_lacking = |want: &&Want| Arc::ptr_eq(&want.account, account) && !want.is_met(now);
-                        let limit = wants.iter().find(is_lacking);
-                        return Err(answer::throttled(limit, &cause));
-                    }
-                    Outcome::Rejected(cause) => return Err(answer::unavailable(&cause)),
-                    Outcome::Unavailable(cause) => {
-                        for (want, owing) in wants.iter().zip(&mut owing) {
-                            if Arc::ptr_eq(&want.account, account) && !want.is_met(now) {
-                                *owing = want.may_owe(now);
-                                if !*owing {
-                                    return Err(answer::unavailable(&cause));
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            let accounts: Vec<Arc<Account>> = accounts::distinct(lacking).into_iter().cloned().collect();
+            let asked = accounts.iter().map(|account| self.acquire(account, wants, Reason::Lacking));
+            let outcomes = join_all(asked).await;
+            apply(&accounts, outcomes, wants, self.clock.now())?;
         }
         Err(answer::throttled(wants.first(), "other requests took what was fetched for this one"))
     }
@@ -275,6 +244,32 @@ impl Limits {
         // What is not done by then is lost to its windows.
         let _ = timeout(LEAVE_LIMIT, join(join_all(all), self.send_rolled(self.rolled()))).await;
     }
+}
+
+/// What came of asking counters: a refusal, or limits that this request passes without permits.
+fn apply(accounts: &[Arc<Account>], outcomes: Vec<Outcome>, wants: &mut [Want], now: Timestamp) -> Result<(), Problem> {
+    let exhausted = outcomes.iter().flat_map(Outcome::exhausted).map(|number| &wants[*number]);
+    let exhausted: Vec<&Want> = exhausted.collect();
+    if !exhausted.is_empty() {
+        return Err(answer::exhausted(&exhausted, now));
+    }
+    // Before anything that passes without permits.
+    if let Some(cause) = outcomes.iter().find_map(Outcome::invalid) {
+        return Err(answer::invalid(cause));
+    }
+    for (account, outcome) in accounts.iter().zip(outcomes) {
+        let is_lacking = |want: &&mut Want| Arc::ptr_eq(&want.account, account) && want.is_lacking(now);
+        let mut lacking = wants.iter_mut().filter(is_lacking);
+        match outcome {
+            Outcome::Granted | Outcome::Exhausted(_) | Outcome::Invalid(_) => {}
+            Outcome::Throttled(cause) => return Err(answer::throttled(lacking.next().as_deref(), &cause)),
+            Outcome::Rejected(cause) => return Err(answer::unavailable(&cause)),
+            Outcome::Unavailable(cause) => {
+                lacking.try_for_each(|want| want.owe(now)).map_err(|_| answer::unavailable(&cause))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Moves a mean towards the newest number.

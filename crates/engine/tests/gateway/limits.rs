@@ -356,6 +356,26 @@ async fn a_store_that_says_no_admits_nothing() {
 }
 
 #[tokio::test]
+async fn a_request_that_the_store_cannot_count_is_refused_whatever_an_outage_would_allow() {
+    let limits = json!([
+        {"id": "x", "limit": 100, "per": "hour", "by": "route", "on_unavailable": "allow"},
+        {"id": "y", "limit": 100, "per": "hour", "by": {"header": "x-tenant"}, "on_unavailable": "allow"},
+    ]);
+    let harness = Harness::new(document(json!({"limits": limits}), json!([]))).await;
+    // Whichever of the two counters is asked first.
+    for others in [None, Some(StoreError::Unavailable("down".to_owned()))] {
+        harness.counters.faults.set_failing(others);
+        harness.counters.faults.fail_next(StoreError::Invalid("ValidationException: too long".into()));
+        let answer = harness.get("https://h/").await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "request_invalid"));
+        let cause = harness.last_record().cause.expect("a cause");
+        assert!(cause.contains("too long"), "{cause}");
+        assert!(!answer.json().to_string().contains("too long"), "for the operator alone");
+    }
+    assert!(harness.outbound.requests().is_empty());
+}
+
+#[tokio::test]
 async fn a_counter_outlives_every_limit_that_shares_it() {
     let plans = json!([
         {"id": "gold", "limits": [{"id": "minutely", "limit": 600, "per": "minute"}]},

@@ -57,7 +57,7 @@ async fn create(store: &dyn KeyAdmin, item: &Map<String, Value>) {
 }
 
 fn is_rejected<T>(result: &Result<T, StoreError>) -> bool {
-    matches!(result, Err(StoreError::Rejected(_)))
+    matches!(result, Err(StoreError::Rejected(_) | StoreError::Invalid(_)))
 }
 
 /// `get` yields the item's attributes as they were written, and nothing for another hash.

@@ -248,8 +248,8 @@ pub(super) fn distinct<'a>(wants: impl IntoIterator<Item = &'a Want>) -> Vec<&'a
     accounts
 }
 
-/// Spends from every limit, or from none if one has too little. Those in `owing` may do without permits.
-pub(super) fn deduct(wants: &[Want], owing: &[bool], now: Timestamp) -> bool {
+/// Spends from every limit, or from none if one has too little and may not do without permits.
+pub(super) fn deduct(wants: &[Want], now: Timestamp) -> bool {
     let accounts = distinct(wants);
     let mut locked: Vec<(*const Account, MutexGuard<'_, Holdings>)> =
         accounts.iter().map(|account| (Arc::as_ptr(account), account.lock())).collect();
@@ -257,13 +257,13 @@ pub(super) fn deduct(wants: &[Want], owing: &[bool], now: Timestamp) -> bool {
         let holdings = locked.iter_mut().find(|(account, _)| *account == Arc::as_ptr(&want.account));
         holdings.and_then(|(_, holdings)| holdings.get_mut(&want.rule.key())).is_some_and(act)
     };
-    let has_enough = |(want, owing): (&Want, &bool)| {
+    let has_enough = |want: &Want| {
         of(want, &|holding| {
             let has = holding.lease.credit(&want.rule, now) >= want.permits;
-            has || *owing && holding.may_owe(&want.rule, now, want.permits)
+            has || want.is_owing && holding.may_owe(&want.rule, now, want.permits)
         })
     };
-    if !wants.iter().zip(owing).all(has_enough) {
+    if !wants.iter().all(has_enough) {
         return false;
     }
     wants.iter().all(|want| {

@@ -58,6 +58,26 @@ pub(super) enum Outcome {
     Unavailable(String),
     /// The store understood, and says no.
     Rejected(String),
+    /// The store cannot take what the request made of the counter.
+    Invalid(String),
+}
+
+impl Outcome {
+    /// The numbers of the wants of which nothing is left.
+    pub(super) fn exhausted(&self) -> &[usize] {
+        match self {
+            Self::Exhausted(numbers) => numbers,
+            Self::Granted | Self::Throttled(_) | Self::Unavailable(_) | Self::Rejected(_) | Self::Invalid(_) => &[],
+        }
+    }
+
+    /// Why the store cannot take what the request made.
+    pub(super) fn invalid(&self) -> Option<&str> {
+        match self {
+            Self::Invalid(cause) => Some(cause),
+            Self::Granted | Self::Exhausted(_) | Self::Throttled(_) | Self::Unavailable(_) | Self::Rejected(_) => None,
+        }
+    }
 }
 
 /// What is asked of one limit, and which want it is for.
@@ -145,6 +165,10 @@ impl Limits {
                     untold(account, &planned, &terms);
                     return Outcome::Rejected(error.to_string());
                 }
+                Err(error @ StoreError::Invalid(_)) => {
+                    untold(account, &planned, &terms);
+                    return Outcome::Invalid(error.to_string());
+                }
             }
         }
         untold(account, &planned, &terms);
@@ -205,7 +229,10 @@ impl Limits {
             Ok(counter) => counter,
             Err(StoreError::Throttled(cause)) => return Some(Outcome::Throttled(cause)),
             Err(StoreError::Unavailable(cause)) => return Some(Outcome::Unavailable(cause)),
-            Err(error) => return Some(Outcome::Rejected(error.to_string())),
+            Err(error @ (StoreError::Rejected(_) | StoreError::Malformed(_))) => {
+                return Some(Outcome::Rejected(error.to_string()));
+            }
+            Err(error @ StoreError::Invalid(_)) => return Some(Outcome::Invalid(error.to_string())),
         };
         let read_at = self.clock.now();
         let mut holdings = account.lock();

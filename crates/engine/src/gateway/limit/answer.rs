@@ -57,6 +57,11 @@ pub(super) fn throttled(limit: Option<&Want>, cause: &str) -> Problem {
     problem
 }
 
+/// What the request says makes a counter that cannot be kept: it is the request's own fault, and admits nothing.
+pub(super) fn invalid(cause: &str) -> Problem {
+    Problem::new(Code::RequestInvalid, "a limit cannot count this request").caused_by(format!("limit: {cause}"))
+}
+
 /// The counter cannot be reached, and the limit admits nothing without it.
 pub(super) fn unavailable(cause: &str) -> Problem {
     problems::unavailable(format!("limit: {cause}"))

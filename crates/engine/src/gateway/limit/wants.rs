@@ -31,7 +31,12 @@ pub(super) struct Want {
     refuses_when_unavailable: bool,
     /// The longest window of all limits that may share the counter.
     pub(super) longest: Duration,
+    /// Whether this request passes without permits, because the counter cannot be reached.
+    pub(super) is_owing: bool,
 }
+
+/// That a limit admits nothing without its counter.
+pub(super) struct Refuses;
 
 /// Whose limits these are.
 #[derive(Clone, Copy)]
@@ -97,6 +102,7 @@ impl Limits {
             is_chosen: scope.crowd.is_chosen(),
             refuses_when_unavailable: limit.refuses_when_unavailable,
             longest: owner.longest,
+            is_owing: false,
         });
     }
 }
@@ -115,9 +121,9 @@ impl Want {
         });
     }
 
-    /// Whether there is enough without asking anybody.
-    pub(super) fn is_met(&self, now: Timestamp) -> bool {
-        self.with(|holding| holding.lease.credit(&self.rule, now) >= self.permits)
+    /// Whether the request cannot pass without asking anybody.
+    pub(super) fn is_lacking(&self, now: Timestamp) -> bool {
+        !self.is_owing && self.with(|holding| holding.lease.lacks(&self.rule, self.permits, now) > 0)
     }
 
     /// Whether the counter is to be asked beside the request: the last permit is being spent, or it is time to tell. Of what
@@ -148,8 +154,10 @@ impl Want {
         self.with(|holding| holding.lease.met_at(&self.rule, self.permits, now))
     }
 
-    /// Whether the request may pass without permits: the counter cannot be reached, and the limit says so.
-    pub(super) fn may_owe(&self, now: Timestamp) -> bool {
-        !self.refuses_when_unavailable && self.with(|holding| holding.may_owe(&self.rule, now, self.permits))
+    /// Lets the request pass without permits, where the limit says so: the counter cannot be reached.
+    pub(super) fn owe(&mut self, now: Timestamp) -> Result<(), Refuses> {
+        let may_owe = !self.refuses_when_unavailable;
+        self.is_owing = may_owe && self.with(|holding| holding.may_owe(&self.rule, now, self.permits));
+        if self.is_owing { Ok(()) } else { Err(Refuses) }
     }
 }
