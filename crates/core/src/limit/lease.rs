@@ -10,7 +10,7 @@ mod exact;
 use std::time::Duration;
 
 use self::{approximate::Approximate, burst::Burst, exact::Exact};
-use super::{Ask, Mode, Obstacle, Return, Rule, pace::Pace};
+use super::{Ask, Counter, Draw, Mode, Obstacle, Return, Rule, SlotName, pace::Pace};
 use crate::time::Timestamp;
 
 /// Permits of one limit in one environment. All calls are about one rule, of which only the numbers may change.
@@ -62,15 +62,31 @@ impl Lease {
     }
 
     /// How many permits everybody together has left, as far as this environment knows: its own credit, and what the
-    /// counter had not granted when it last wrote.
+    /// counter had not granted when it last said something. `None` where nothing is known yet.
     #[must_use]
-    pub fn remaining(&self, rule: &Rule, now: Timestamp) -> u64 {
+    pub fn remaining(&self, rule: &Rule, now: Timestamp) -> Option<u64> {
         let index = rule.window.index(now);
         match rule.mode {
-            Mode::Exact if self.exact.was_denied(rule, index, 1) => self.exact.credit(rule, index),
             Mode::Exact => self.exact.remaining(rule, index),
             Mode::Burst { .. } => self.burst.remaining(rule, now),
-            Mode::Approximate => self.approximate.remaining(rule, index),
+            Mode::Approximate => self.approximate.knows(index).then(|| self.approximate.remaining(rule, index)),
+        }
+    }
+
+    /// The counter was seen as it is, this limit's part in it; which brings nothing, but shows what is left.
+    pub fn observe(&mut self, rule: &Rule, counter: &Counter, now: Timestamp) {
+        match rule.mode {
+            Mode::Exact => {
+                let index = rule.window.index(now);
+                let slot = counter.slots.get(&SlotName::of(&rule.id, rule.window, index));
+                // A slot that is still another window's has granted nothing of this one.
+                let granted = slot.filter(|slot| slot.index == index).map_or(0, |slot| slot.granted);
+                self.exact.observe(index, granted);
+            }
+            Mode::Burst { .. } => {
+                self.burst.observe(counter.buckets.get(&Draw::bucket_of(rule)).copied().unwrap_or_default());
+            }
+            Mode::Approximate => {}
         }
     }
 
@@ -242,7 +258,7 @@ impl Lease {
                 !holds && !self.exact.is_denied(index, now)
             }
             Mode::Burst { .. } => self.credit(rule, now) == 0 && self.denied(rule, u64::MAX, now).is_none(),
-            Mode::Approximate => !self.approximate.counts(rule.window.index(now)),
+            Mode::Approximate => !self.approximate.knows(rule.window.index(now)),
         }
     }
 }

@@ -426,7 +426,7 @@ fn what_is_left_at_the_end_is_given_in_parts_and_nothing_after_it() {
     take.resets = true;
     let granted = counter.take(&[ask(&take)]).expect("granted")[0];
     lease.taken(&rule, &ask(&take), granted, now);
-    assert_eq!((granted, lease.credit(&rule, now), lease.remaining(&rule, now)), (7, 7, 10));
+    assert_eq!((granted, lease.credit(&rule, now), lease.remaining(&rule, now)), (7, 7, Some(10)));
     let mut other = Lease::default();
     let take = Take { block: 7, ..take_of(&mut other, &rule, 1, now, 0.0) };
     let granted = counter.take(&[ask(&take)]).expect("granted")[0];
@@ -486,6 +486,29 @@ fn who_needs_more_than_is_left_is_denied_alone_and_takes_nothing_away() {
     let tomorrow = rule.window.end(rule.window.index(now));
     assert_eq!(Lease::default().denied(&rule, 11, now), Some(tomorrow), "more than the limit");
     assert!(Lease::default().take(&rule, 11, now, Sizing::default()).is_none());
+}
+
+#[test]
+fn what_is_left_is_known_from_whatever_the_counter_shows() {
+    let rule = Rule { id: "x".into(), limit: 1000, window: Window::Day, mode: Mode::Exact };
+    let now = Timestamp::from_seconds(1_795_526_000);
+    let (mut counter, mut first) = (Counter::default(), Lease::default());
+    assert_eq!(first.remaining(&rule, now), None, "nothing was heard yet");
+    first.observe(&rule, &counter, now);
+    assert_eq!(first.remaining(&rule, now), Some(1000), "no slot, nothing granted");
+    let take = Take { resets: true, ..take_of(&mut first, &rule, 50, now, 0.0) };
+    let granted = counter.take(&[ask(&take)]).expect("granted")[0];
+    first.taken(&rule, &ask(&take), granted, now);
+    let mut second = Lease::default();
+    second.observe(&rule, &counter, now);
+    assert_eq!((first.remaining(&rule, now), second.remaining(&rule, now)), (Some(1000), Some(950)));
+    // What is given back is there again, for whoever gave it.
+    first.observe(&rule, &counter, now);
+    let back = first.give_back(&rule, now, true).pop().expect("a return");
+    assert!(counter.give_back(&back));
+    assert_eq!(first.remaining(&rule, now), Some(1000));
+    let tomorrow = now.plus(Duration::from_secs(86_400));
+    assert_eq!(second.remaining(&rule, tomorrow), None);
 }
 
 #[test]

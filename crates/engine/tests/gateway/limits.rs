@@ -122,6 +122,39 @@ async fn all_limits_or_none_are_deducted_and_the_longest_wait_is_told() {
 }
 
 #[tokio::test]
+async fn of_a_limit_of_which_nothing_is_known_only_the_policy_is_told() {
+    let plans = json!([{"id": "gold", "limits": [
+        {"id": "minutely", "limit": 50, "per": "minute"},
+        {"id": "monthly", "limit": 1000, "per": "month"},
+    ]}]);
+    let fields = json!({"authenticate": "api_key", "limits": ["plan", {"id": "own", "limit": 7, "per": "day"}]});
+    let harness = Harness::new(document(fields, plans)).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    harness.counters.faults.set_down(true);
+    let answer = call(&harness, KEY).await;
+    assert_eq!((answer.status, answer.header("ratelimit")), (503, None), "nothing is known");
+    assert_eq!(answer.header("ratelimit-policy").map(|policy| policy.matches("q=").count()), Some(3));
+}
+
+#[tokio::test]
+async fn a_cold_environment_that_refuses_tells_what_is_left_of_the_other_limits() {
+    let plans = json!([{"id": "gold", "limits": [
+        {"id": "minutely", "limit": 50, "per": "minute"},
+        {"id": "monthly", "limit": 1000, "per": "month"},
+    ]}]);
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), plans)).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    for _ in 0..50 {
+        assert_eq!(call(&harness, KEY).await.status, 200);
+    }
+    let answer = harness.through(&harness.second(), request("GET", "https://h/", &[("x-api-key", KEY)])).await;
+    let told = answer.header("ratelimit").expect("a header");
+    assert!(answer.status == 429 && told.starts_with("\"minutely\";r=0;"), "{told}");
+    let monthly = told.split_once("\"monthly\";r=").expect("a limit").1.split_once(';').expect("a number").0;
+    assert!(monthly.parse::<u64>().expect("a number") <= 950, "{told}");
+}
+
+#[tokio::test]
 async fn plans_count_are_required_defaulted_exempt_and_never_unknown() {
     let plans = || {
         json!([

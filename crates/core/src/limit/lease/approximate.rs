@@ -35,6 +35,11 @@ impl Approximate {
         rule.limit.saturating_sub(used)
     }
 
+    /// Whether anything was told or admitted in this window.
+    pub(super) fn knows(&self, index: u64) -> bool {
+        self.index == index && self.seen + self.alone > 0
+    }
+
     pub(super) fn spend(&mut self, rule: &Rule, index: u64, permits: u64) -> bool {
         let has_enough = self.credit(rule, index) >= permits;
         if has_enough {
@@ -47,10 +52,6 @@ impl Approximate {
     pub(super) fn spend_unpaid(&mut self, index: u64, permits: u64) {
         self.enter(index);
         self.alone += permits;
-    }
-
-    pub(super) fn counts(&self, index: u64) -> bool {
-        self.index == index && self.seen + self.alone > 0
     }
 
     pub(super) fn has_to_tell(&self, index: u64) -> bool {

@@ -26,7 +26,7 @@ pub(super) struct Burst {
     /// The oldest first.
     blocks: VecDeque<Block>,
     /// When the bucket is full, as far as this environment knows, in microseconds since 1970.
-    full_at: u64,
+    full_at: Option<u64>,
     empty: Empty,
     /// How often in a row it was empty.
     empties: u32,
@@ -66,22 +66,33 @@ impl Burst {
         self.blocks.iter().filter(|block| block.counts(now)).map(|block| block.permits).sum()
     }
 
-    pub(super) fn remaining(&self, rule: &Rule, now: Timestamp) -> u64 {
-        let available = Shape::of(rule).map_or(0, |shape| shape.available(self.full_at, now));
-        self.credit(now).saturating_add(available)
+    /// What is here and what the bucket has; `None` where that never said anything.
+    pub(super) fn remaining(&self, rule: &Rule, now: Timestamp) -> Option<u64> {
+        let available = Shape::of(rule).map_or(0, |shape| shape.available(self.full_at(), now));
+        self.full_at.map(|_| self.credit(now).saturating_add(available))
+    }
+
+    /// A bucket that never said anything may be full.
+    fn full_at(&self) -> u64 {
+        self.full_at.unwrap_or_default()
+    }
+
+    /// The bucket was seen to be full at this time, in microseconds since 1970.
+    pub(super) fn observe(&mut self, full_at: u64) {
+        self.full_at = Some(full_at);
     }
 
     /// When there is a permit again, or where there is one, when the bucket is full.
     pub(super) fn resets_at(&self, rule: &Rule, now: Timestamp) -> Timestamp {
-        let Some(shape) = Shape::of(rule).filter(|_| self.remaining(rule, now) == 0) else {
-            return Timestamp::from_millis(self.full_at.div_ceil(1000)).max(now);
+        let Some(shape) = Shape::of(rule).filter(|_| self.remaining(rule, now) == Some(0)) else {
+            return Timestamp::from_millis(self.full_at().div_ceil(1000)).max(now);
         };
-        shape.available_at(1, self.full_at).max(self.empty.until)
+        shape.available_at(1, self.full_at()).max(self.empty.until)
     }
 
     /// When a request can have so many permits, `needed` of which are not here: what is may have lapsed by then.
     pub(super) fn met_at(&self, rule: &Rule, permits: u64, needed: u64, now: Timestamp) -> Timestamp {
-        let returned = Shape::of(rule).map(|shape| shape.available_at(permits, self.full_at));
+        let returned = Shape::of(rule).map(|shape| shape.available_at(permits, self.full_at()));
         returned.max(self.denied(rule, needed, now)).unwrap_or_default().max(now)
     }
 
@@ -114,7 +125,7 @@ impl Burst {
     pub(super) fn draw(&mut self, rule: &Rule, needed: u64, moment: Moment) -> Option<Draw> {
         let Moment { now, rate, random, may_hold } = moment;
         let shape = Shape::of(rule)?;
-        let available = shape.available(self.full_at, now);
+        let available = shape.available(self.full_at(), now);
         let used = rate * shape.life().as_secs_f64() * (1.0 + MORE_MAX * self.plenty);
         let wanted = if may_hold { (used + random).floor() as u64 } else { 0 };
         let block = wanted.min(available).max(needed);
@@ -124,12 +135,12 @@ impl Burst {
         }
         let bucket = Draw::bucket_of(rule);
         let mut draw = Draw { bucket, now, block, needed, is_full: false, shape };
-        draw.is_full = self.full_at <= draw.floor_micros() && self.found_used <= 0.5;
+        draw.is_full = self.full_at() <= draw.floor_micros() && self.found_used <= 0.5;
         Some(draw)
     }
 
     pub(super) fn drawn(&mut self, draw: &Draw, full_at: u64, now: Timestamp) {
-        self.full_at = full_at;
+        self.full_at = Some(full_at);
         let was_used = full_at != draw.now_micros() + draw.cost_micros();
         self.found_used += FOUND_WEIGHT * (f64::from(u8::from(was_used)) - self.found_used);
         self.plenty = draw.shape.available(full_at, now) as f64 / draw.shape.central().max(1) as f64;
@@ -158,7 +169,7 @@ impl Burst {
             let longer = EMPTY_FIRST.saturating_mul(1 << self.empties.min(10)).min(shape.life() / 2);
             self.empties += 1;
             let until = until.plus(longer.mul_f64(random));
-            (self.full_at, self.empty) = (full_at, Empty { until, needed: draw.needed.max(1) });
+            (self.full_at, self.empty) = (Some(full_at), Empty { until, needed: draw.needed.max(1) });
         }
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Exact {
     last_block: u64,
     denials: u32,
     denied: Option<Denied>,
+    /// What the counter was seen to have granted since this environment last wrote.
+    seen: Option<Seen>,
     /// When the counter last took no more writes.
     throttled_at: Option<Timestamp>,
     /// Spent, and never to be told to a slot: in windows that are over, or without being held. Window and permits.
@@ -69,6 +71,13 @@ struct Denied {
     /// For whoever needs as many; fewer there may be.
     needed: u64,
     until: Timestamp,
+}
+
+/// What the counter had granted to everybody, at least.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    index: u64,
+    granted: u64,
 }
 
 /// Permits of one window.
@@ -99,12 +108,18 @@ impl Exact {
     }
 
     /// How many permits everybody together has left in this window, as far as this environment knows: its own credit,
-    /// and what the counter had not granted when it last wrote.
-    pub(super) fn remaining(&self, rule: &Rule, index: u64) -> u64 {
-        match self.held(index) {
-            Some(held) => rule.limit.saturating_sub(held.granted) + self.credit(rule, index),
-            None => rule.limit,
-        }
+    /// and what the counter had not granted when it last said something. `None` where it has not.
+    pub(super) fn remaining(&self, rule: &Rule, index: u64) -> Option<u64> {
+        let held = self.held(index).map(|held| held.granted);
+        let seen = self.seen.filter(|seen| seen.index == index).map(|seen| seen.granted);
+        let granted = held.max(seen)?;
+        Some(rule.limit.saturating_sub(granted) + self.credit(rule, index))
+    }
+
+    /// The counter was seen to have granted so many permits of a window.
+    pub(super) fn observe(&mut self, index: u64, granted: u64) {
+        let known = self.seen.filter(|seen| seen.index == index).map_or(0, |seen| seen.granted);
+        self.seen = Some(Seen { index, granted: granted.max(known) });
     }
 
     /// Spends permits of the window; `false`, and nothing is spent, where there are not as many.
@@ -267,6 +282,7 @@ impl Exact {
         let present = rule.window.index(now);
         self.enter(present);
         self.last_block = take.block;
+        self.seen = self.seen.filter(|seen| seen.index != take.index);
         if let Some(held) = self.held_mut(take.index) {
             held.credit += grant;
             held.fleet.wrote(held.granted, granted, now);
@@ -373,8 +389,10 @@ impl Exact {
                     needed,
                     until: until.min(rule.window.end(take.index)),
                 });
+                let granted = (take.limit + 1).saturating_sub(needed);
+                self.observe(take.index, granted);
                 if let Some(held) = self.held.as_mut().filter(|held| held.index == take.index) {
-                    held.granted = held.granted.max((take.limit + 1).saturating_sub(needed));
+                    held.granted = held.granted.max(granted);
                 }
             }
         }
@@ -424,6 +442,9 @@ impl Exact {
         }
         let (permits, settled) = (std::mem::take(&mut held.credit), std::mem::take(&mut held.unsettled));
         held.granted = held.granted.saturating_sub(permits);
+        if let Some(seen) = self.seen.as_mut().filter(|seen| seen.index == index) {
+            seen.granted = seen.granted.saturating_sub(permits);
+        }
         Some(Return { slot: SlotName::of(&rule.id, rule.window, index), index, permits, settled })
     }
 }

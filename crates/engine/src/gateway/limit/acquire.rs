@@ -190,8 +190,9 @@ impl Limits {
                 let slot = counter.slots.get(&take.slot).filter(|slot| slot.index < take.index);
                 *over = slot.map(|slot| (slot.index, slot.settled));
             }
-            let Some(obstacle) = ask.meet(counter) else { return true };
             let lease = &mut holdings.entry(rule.key()).or_default().lease;
+            lease.observe(rule, counter, now);
+            let Some(obstacle) = ask.meet(counter) else { return true };
             lease.refused(rule, ask, obstacle, now, self.random_part());
             lease.not_taken(rule, ask);
             // Of a window that has ended meanwhile nobody needs anything: the request looks again.
@@ -240,6 +241,9 @@ impl Limits {
         for (number, want) in doubted {
             let (rule, index) = (&want.rule, want.rule.window.index(now));
             let lease = &mut holdings.entry(rule.key()).or_default().lease;
+            if rule.window.index(read_at) == index {
+                lease.observe(rule, &counter, read_at);
+            }
             let needed = lease.lacks(rule, want.permits, now).max(1);
             let (slot, limit) = (slot(want), rule.limit);
             let asked = Take { slot, index, limit, block: needed, needed, settled: 0, resets: false };

@@ -9,24 +9,25 @@ use http::{HeaderName, HeaderValue};
 use super::wants::Want;
 use crate::gateway::problems;
 
-/// `RateLimit-Policy` and `RateLimit`, the tightest limit first.
+/// `RateLimit-Policy` and `RateLimit`, the tightest limit first; the latter without limits of which nothing is known.
 pub(super) fn headers(wants: &[Want], now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
     // A burst may leave more than a window has; what is told as left is never more than the quota.
-    let mut told: Vec<(&Want, u64)> =
-        wants.iter().map(|want| (want, want.remaining(now).min(want.rule.limit))).collect();
+    let remaining = |want: &Want| want.remaining(now).map(|remaining| remaining.min(want.rule.limit));
+    let mut told: Vec<(&Want, Option<u64>)> = wants.iter().map(|want| (want, remaining(want))).collect();
     // r1 / q1 < r2 / q2, without a division.
-    let part = |(want, remaining): &(&Want, u64), other: u64| {
-        u128::from(*remaining) * u128::from(other) / u128::from(want.rule.limit.max(1))
-    };
-    told.sort_by_key(|one| part(one, 1 << 32));
+    told.sort_by_key(|(want, remaining)| {
+        let limit = want.rule.limit.max(1);
+        (u128::from(remaining.unwrap_or(limit)) << 32) / u128::from(limit)
+    });
     let policy = told.iter().map(|(want, _)| {
         let rule = &want.rule;
         format!("\"{}\";q={};w={}", rule.id, rule.limit, rule.window.seconds(rule.window.index(now)))
     });
-    let left = told.iter().map(|(want, remaining)| {
-        format!("\"{}\";r={remaining};t={}", want.rule.id, seconds_to(want.resets_at(now), now))
+    let left = told.iter().filter_map(|(want, remaining)| {
+        let (id, seconds) = (&want.rule.id, seconds_to(want.resets_at(now), now));
+        remaining.map(|remaining| format!("\"{id}\";r={remaining};t={seconds}"))
     });
-    let value = |texts: Vec<String>| HeaderValue::from_str(&texts.join(", ")).ok();
+    let value = |texts: Vec<String>| HeaderValue::from_str(&texts.join(", ")).ok().filter(|value| !value.is_empty());
     let (policy, left) = (value(policy.collect()), value(left.collect()));
     let named = |name, value: Option<HeaderValue>| value.map(|value| (HeaderName::from_static(name), value));
     named("ratelimit-policy", policy).into_iter().chain(named("ratelimit", left)).collect()

@@ -139,8 +139,8 @@ impl Want {
         self.with(|Holding { lease, .. }| lease.denied(&self.rule, lease.lacks(&self.rule, self.permits, now), now))
     }
 
-    /// How much everybody together has left, as far as this environment knows.
-    pub(super) fn remaining(&self, now: Timestamp) -> u64 {
+    /// How much everybody together has left, as far as this environment knows anything of that.
+    pub(super) fn remaining(&self, now: Timestamp) -> Option<u64> {
         self.with(|holding| holding.lease.remaining(&self.rule, now))
     }
 
