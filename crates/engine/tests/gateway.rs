@@ -25,6 +25,7 @@ mod gateway {
     mod returns;
     mod skew;
     mod snapshots;
+    mod together;
     mod tokens;
     mod verifier;
 }

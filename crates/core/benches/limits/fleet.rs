@@ -246,7 +246,7 @@ impl Fleet<'_> {
 
     fn sizing(&mut self, number: usize) -> Sizing {
         let (service, random) = (Duration::from_secs_f64(SERVICE), self.random.part());
-        Sizing { service, random, is_clock_wrong: self.environments[number].is_clock_wrong }
+        Sizing { service, random, is_clock_wrong: self.environments[number].is_clock_wrong, waiting: 0 }
     }
 
     /// Asks the counter as the gateway does; whether it answers, and how long that takes.

@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use super::{Ask, Counter, Lease, Mode, Obstacle, Rule, Sizing, Take, Window};
 use crate::time::Timestamp;
 
-const SIZING: Sizing = Sizing { service: Duration::from_millis(20), random: 0.0, is_clock_wrong: false };
+const SIZING: Sizing = Sizing { service: Duration::from_millis(20), random: 0.0, is_clock_wrong: false, waiting: 0 };
 const HOUR_BEGINS: Timestamp = Timestamp::from_seconds(1_795_525_200);
 
 fn rule(window: Window) -> Rule {

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 const ENVIRONMENTS: usize = 4;
 /// So many of the newest admissions are looked at after each step.
 const NEWEST: usize = 8;
-const SIZING: Sizing = Sizing { service: Duration::from_millis(5), random: 0.5, is_clock_wrong: false };
+const SIZING: Sizing = Sizing { service: Duration::from_millis(5), random: 0.5, is_clock_wrong: false, waiting: 0 };
 
 /// What happens in one step of a history.
 #[derive(Clone, Copy, Debug)]

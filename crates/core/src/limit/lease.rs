@@ -31,6 +31,8 @@ pub struct Sizing {
     pub random: f64,
     /// Whether this environment's clock is known to be wrong: of short windows nothing is held then beyond what is needed.
     pub is_clock_wrong: bool,
+    /// Permits that requests wait for here, beside those that are held: so many are asked for where the counter has them.
+    pub waiting: u64,
 }
 
 /// What sizing needs to know.
@@ -42,6 +44,8 @@ struct Moment {
     random: f64,
     /// Whether more may be taken than is needed.
     may_hold: bool,
+    /// Permits that requests wait for.
+    waiting: u64,
 }
 
 impl Lease {
@@ -178,9 +182,9 @@ impl Lease {
     /// What to ask for, so that at least `needed` more permits come if the counter has them; `None` where none is needed
     /// and the key is not worth any.
     pub fn take(&mut self, rule: &Rule, needed: u64, now: Timestamp, sizing: Sizing) -> Option<Ask> {
-        let Sizing { service, random, is_clock_wrong } = sizing;
+        let Sizing { service, random, is_clock_wrong, waiting } = sizing;
         let may_hold = !(is_clock_wrong && rule.window.is_short());
-        let moment = Moment { now, rate: self.pace.rate(now, service), random, may_hold };
+        let moment = Moment { now, rate: self.pace.rate(now, service), random, may_hold, waiting };
         match rule.mode {
             Mode::Exact => self.exact.take(rule, needed, moment).map(Ask::Take),
             Mode::Burst { .. } => self.burst.draw(rule, needed, moment).map(Ask::Draw),
@@ -191,8 +195,8 @@ impl Lease {
     /// What to ask for of the next window, before it begins; once in a window, and only of a busy key. `None` while the clock
     /// is known to be wrong.
     pub fn take_ahead(&mut self, rule: &Rule, now: Timestamp, sizing: Sizing) -> Option<Ask> {
-        let Sizing { service, random, is_clock_wrong } = sizing;
-        let moment = Moment { now, rate: self.pace.rate(now, service), random, may_hold: !is_clock_wrong };
+        let Sizing { service, random, is_clock_wrong, .. } = sizing;
+        let moment = Moment { now, rate: self.pace.rate(now, service), random, may_hold: !is_clock_wrong, waiting: 0 };
         match rule.mode {
             Mode::Exact => self.exact.take_ahead(rule, moment).map(Ask::Take),
             Mode::Burst { .. } | Mode::Approximate => None,

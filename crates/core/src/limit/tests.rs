@@ -176,7 +176,7 @@ impl World {
     fn ahead(&mut self, environment: usize, fate: Fate) {
         let now = self.now_in(environment);
         let mut lease = std::mem::take(&mut self.leases[environment]);
-        let sizing = Sizing { service: SERVICE, random: 0.0, is_clock_wrong: false };
+        let sizing = Sizing { service: SERVICE, ..Sizing::default() };
         if let Some(Ask::Take(take)) = lease.take_ahead(&self.rule, now, sizing) {
             assert_eq!(take.index, self.rule.window.index(now) + 1);
             let before = lease.credit(&self.rule, now);
@@ -524,7 +524,7 @@ fn of_short_windows_a_wrong_clock_holds_nothing_that_no_request_waits_for() {
         let rule = Rule { id: "x".into(), limit: 1_000_000, window, mode };
         let now = Timestamp::from_seconds(1_795_526_000);
         let (mut counter, mut lease) = (Counter::default(), Lease::default());
-        let sizing = |is_clock_wrong| Sizing { service: SERVICE, random: 0.0, is_clock_wrong };
+        let sizing = |is_clock_wrong| Sizing { service: SERVICE, is_clock_wrong, ..Sizing::default() };
         for millis in [0, 20, 40] {
             let now = now.plus(Duration::from_millis(millis));
             lease.request(now);

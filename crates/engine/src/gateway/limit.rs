@@ -30,7 +30,7 @@ use http::{HeaderMap, Method};
 use tokio::time::timeout;
 
 use self::{
-    accounts::{Account, Accounts},
+    accounts::{Account, Accounts, Waiting},
     acquire::{KEPT_QUOTA, Outcome, Reason},
     clock_watch::ClockWatch,
     wants::Want,
@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// How often a request looks again at credits that another one may have spent meanwhile.
-const ROUNDS_MAX: usize = 3;
+const ROUNDS_MAX: usize = 16;
 /// How much, as a divisor, the newest request counts in a mean.
 const NEWEST_WEIGHT: u64 = 8;
 /// How long a request is taken to last before there was one.
@@ -156,27 +156,36 @@ impl Limits {
         Ok(Admission { clearance, plan })
     }
 
-    /// Deducts from every limit or from none; what is missing is fetched first, from all counters at once.
+    /// Deducts from every limit or from none; what is missing is fetched first.
     async fn take(&self, wants: &mut [Want]) -> Result<(), Problem> {
+        if accounts::deduct(wants, self.clock.now()) {
+            return Ok(());
+        }
+        let _waiting = Waiting::begin(wants);
         for _ in 0..ROUNDS_MAX {
-            let now = self.clock.now();
-            if accounts::deduct(wants, now) {
+            self.fetch(wants).await?;
+            if accounts::deduct(wants, self.clock.now()) {
                 return Ok(());
             }
-            let lacking: Vec<&Want> = wants.iter().filter(|want| want.is_lacking(now)).collect();
-            let denied: Vec<&Want> = lacking.iter().copied().filter(|want| want.denied(now).is_some()).collect();
-            if !denied.is_empty() {
-                return Err(answer::exhausted(&denied, now));
-            }
-            if lacking.is_empty() {
-                return Err(answer::unavailable("as much as may be admitted without the counter was"));
-            }
-            let accounts: Vec<Arc<Account>> = accounts::distinct(lacking).into_iter().cloned().collect();
-            let asked = accounts.iter().map(|account| self.acquire(account, wants, Reason::Lacking));
-            let outcomes = join_all(asked).await;
-            apply(&accounts, outcomes, wants, self.clock.now())?;
         }
-        Err(answer::throttled(wants.first(), "other requests took what was fetched for this one"))
+        // No limit is known to be reached.
+        Err(answer::unavailable("other requests took what was fetched for this one"))
+    }
+
+    /// Fetches what is missing, from all counters at once.
+    async fn fetch(&self, wants: &mut [Want]) -> Result<(), Problem> {
+        let now = self.clock.now();
+        if wants.iter().any(|want| want.is_overdrawn(now)) {
+            return Err(answer::unavailable("as much as may be admitted without the counter was"));
+        }
+        let lacking: Vec<&Want> = wants.iter().filter(|want| want.is_lacking(now)).collect();
+        let denied: Vec<&Want> = lacking.iter().copied().filter(|want| want.denied(now).is_some()).collect();
+        if !denied.is_empty() {
+            return Err(answer::exhausted(&denied, now));
+        }
+        let accounts: Vec<Arc<Account>> = accounts::distinct(lacking).into_iter().cloned().collect();
+        let outcomes = join_all(accounts.iter().map(|account| self.acquire(account, wants, Reason::Lacking))).await;
+        apply(&accounts, outcomes, wants, self.clock.now())
     }
 
     /// Fetches the next block while the last permit of the present one is being served.
@@ -249,7 +258,8 @@ impl Limits {
 /// What came of asking counters: a refusal, or limits that this request passes without permits.
 fn apply(accounts: &[Arc<Account>], outcomes: Vec<Outcome>, wants: &mut [Want], now: Timestamp) -> Result<(), Problem> {
     let exhausted = outcomes.iter().flat_map(Outcome::exhausted).map(|number| &wants[*number]);
-    let exhausted: Vec<&Want> = exhausted.collect();
+    // Others that wait may not have what is here now.
+    let exhausted: Vec<&Want> = exhausted.filter(|want| want.is_lacking(now)).collect();
     if !exhausted.is_empty() {
         return Err(answer::exhausted(&exhausted, now));
     }

@@ -123,12 +123,12 @@ impl Burst {
 
     /// Permits for as long as a lease lives, at this key's own pace.
     pub(super) fn draw(&mut self, rule: &Rule, needed: u64, moment: Moment) -> Option<Draw> {
-        let Moment { now, rate, random, may_hold } = moment;
+        let Moment { now, rate, random, may_hold, waiting } = moment;
         let shape = Shape::of(rule)?;
         let available = shape.available(self.full_at(), now);
         let used = rate * shape.life().as_secs_f64() * (1.0 + MORE_MAX * self.plenty);
         let wanted = if may_hold { (used + random).floor() as u64 } else { 0 };
-        let block = wanted.min(available).max(needed);
+        let block = wanted.max(waiting).min(available).max(needed);
         // What one request takes is no more than the bucket ever has: the document was checked for that.
         if block == 0 || block > shape.central() {
             return None;

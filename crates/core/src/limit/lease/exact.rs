@@ -167,6 +167,11 @@ impl Exact {
         if self.credit(rule, index).saturating_add(needed) > rule.limit {
             return Some(rule.window.end(index));
         }
+        self.told(rule, index, needed, now)
+    }
+
+    /// Until when the counter's own word counts.
+    fn told(&self, rule: &Rule, index: u64, needed: u64, now: Timestamp) -> Option<Timestamp> {
         let denied = self.denied.filter(|denied| self.was_denied(rule, index, needed) && now < denied.until);
         denied.map(|denied| denied.until)
     }
@@ -187,7 +192,7 @@ impl Exact {
     /// A take of the first permits of the next window, once and at a moment of the present one's last seconds that is
     /// another one in each environment, so that not all begin to wait when it begins.
     pub(super) fn take_ahead(&mut self, rule: &Rule, moment: Moment) -> Option<Take> {
-        let Moment { now, rate, random, may_hold } = moment;
+        let Moment { now, rate, random, may_hold, .. } = moment;
         let index = rule.window.index(now);
         let begins_at = rule.window.end(index);
         if !may_hold || rule.window.is_short() || begins_at.since(now) > AHEAD {
@@ -232,13 +237,16 @@ impl Exact {
 
     /// How many permits to ask for.
     fn block(&self, rule: &Rule, needed: u64, moment: Moment) -> u64 {
-        let Moment { now, rate: own, random, may_hold } = moment;
-        if !may_hold {
-            return needed;
-        }
+        let Moment { now, rate: own, random, may_hold, waiting } = moment;
         let index = rule.window.index(now);
+        // More than is left would grant nothing, and would count when the limit is raised.
+        let left = rule.limit.saturating_sub(self.held(index).map_or(0, |held| held.granted));
+        let waiting = waiting.min(left);
+        if !may_hold {
+            return waiting.max(needed);
+        }
         let largest = match self.last_block {
-            0 => return (rule.limit / FIRST_BLOCK_PART).max(1).max(needed),
+            0 => return (rule.limit / FIRST_BLOCK_PART).max(1).max(waiting).max(needed),
             last => last.saturating_mul(GROWTH_MAX),
         };
         // A new window begins at the pace of the one before, as long as its counter has not said otherwise.
@@ -264,15 +272,13 @@ impl Exact {
             }
             _ => 0.0,
         };
-        if needed == 0 && wanted < 1.0 {
+        if needed == 0 && waiting == 0 && wanted < 1.0 {
             // The limit will be reached before this key comes again: a permit that waits for it here may be lost.
             return 0;
         }
         // Rounded up as often as its fraction says, so that the mean is right.
         let rounded = (wanted + random).floor().max(0.0) as u64;
-        // More than is left would grant nothing, and would count when the limit is raised.
-        let left = rule.limit.saturating_sub(held.map_or(0, |held| held.granted));
-        rounded.min(largest).min(left).max(needed)
+        rounded.min(largest).max(waiting).min(left).max(needed)
     }
 
     /// The take was made, and the slot now counts `granted`.
@@ -376,7 +382,7 @@ impl Exact {
                 // Of a window that is over there is nothing for anybody.
                 let needed = if obstacle == Obstacle::Exhausted { take.needed } else { 1 };
                 // Requests that asked at once were told once.
-                if self.denied(rule, take.index, needed, now).is_some() {
+                if self.told(rule, take.index, needed, now).is_some() {
                     return;
                 }
                 let doubled = DENIED_FIRST.saturating_mul(1 << self.denials.min(10));

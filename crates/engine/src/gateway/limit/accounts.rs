@@ -172,6 +172,8 @@ pub(super) struct Holding {
     pub(super) lease: Lease,
     /// The rule as a request last had it: its number may change with a snapshot.
     pub(super) rule: Option<Rule>,
+    /// Permits that requests wait for, as long as they do.
+    pub(super) awaited: u64,
     /// Permits that were spent without being held, and in which window: the counter could not be reached.
     unpaid: (u64, u64),
 }
@@ -240,6 +242,23 @@ impl Account {
     }
 }
 
+/// Requests' permits that are being fetched: whoever asks a counter meanwhile asks for these, too.
+pub(super) struct Waiting(Vec<Want>);
+
+impl Waiting {
+    /// As long as it lives.
+    pub(super) fn begin(wants: &[Want]) -> Self {
+        wants.iter().for_each(|want| want.with(|holding| holding.awaited += want.permits));
+        Self(wants.to_vec())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|want| want.with(|holding| holding.awaited -= want.permits));
+    }
+}
+
 /// The accounts of these wants, each once and always in the same order, so that two requests never wait for each other.
 pub(super) fn distinct<'a>(wants: impl IntoIterator<Item = &'a Want>) -> Vec<&'a Arc<Account>> {
     let mut accounts: Vec<&Arc<Account>> = wants.into_iter().map(|want| &want.account).collect();
@@ -281,7 +300,7 @@ mod tests {
     use std::{collections::BTreeSet, time::Duration};
 
     use faregate_core::{
-        limit::{Lease, Mode, Rule, Window},
+        limit::{Mode, Rule, Window},
         time::Timestamp,
     };
     use proptest::{
@@ -298,7 +317,7 @@ mod tests {
     fn holding() -> Holding {
         let rule = Rule { id: "x".into(), limit: 100, window: Window::Day, mode: Mode::Exact };
         let unpaid = (rule.window.index(NOW), 1);
-        Holding { lease: Lease::default(), rule: Some(rule), unpaid }
+        Holding { rule: Some(rule), unpaid, ..Holding::default() }
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use std::{
 
 use faregate_core::{
     cost::Cost,
-    limit::{Ask, Counter, Obstacle, Return, RollUp, Rule, Sizing, SlotName, Take},
+    limit::{Ask, Counter, Lease, Obstacle, Return, RollUp, Rule, Sizing, SlotName, Take},
     time::Timestamp,
 };
 use futures_util::future::join_all;
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::{
     Limits,
-    accounts::{self, Account},
+    accounts::{self, Account, Holding},
     wants::Want,
 };
 use crate::{
@@ -264,18 +264,24 @@ impl Limits {
         let mut holdings = account.lock();
         let plan = |(number, want): (usize, &Want)| {
             let rule = &want.rule;
-            let lease = &mut holdings.entry(rule.key()).or_default().lease;
+            let Holding { lease, awaited, .. } = holdings.entry(rule.key()).or_default();
             if reason == Reason::Ahead {
                 let ask = lease.take_ahead(rule, now, self.sizing())?;
                 return Some(Planned { number, rule: rule.clone(), ask, over: None, is_needed: false });
             }
-            let lacks = lease.lacks(rule, want.permits, now);
-            let is_needed = lacks > 0 && reason == Reason::Lacking;
+            // What is here may be meant for a request that waits beside this one.
+            let waiting = lease.lacks(rule, *awaited, now);
+            let needed = match lease.lacks(rule, want.permits, now) {
+                _ if reason != Reason::Lacking => 0,
+                0 if is_told(lease, rule, now) => 0,
+                0 => waiting.min(want.permits),
+                lacks => lacks,
+            };
+            let is_needed = needed > 0;
             if !is_needed && (!lease.is_low(rule, now) || lease.was_denied(rule, 1, now)) {
                 return None;
             }
-            let needed = if is_needed { lacks } else { 0 };
-            let ask = lease.take(rule, needed, now, self.sizing())?;
+            let ask = lease.take(rule, needed, now, Sizing { waiting, ..self.sizing() })?;
             Some(Planned { number, rule: rule.clone(), ask, over: None, is_needed })
         };
         let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
@@ -296,6 +302,7 @@ impl Limits {
             service: Duration::from_micros(self.service_micros.load(Ordering::Relaxed)),
             random: self.random_part(),
             is_clock_wrong: self.clock.is_wrong(),
+            waiting: 0,
         }
     }
 
@@ -343,6 +350,11 @@ impl Limits {
     fn random_part(&self) -> f64 {
         (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
+}
+
+/// Whether it is known that the counter has nothing left.
+fn is_told(lease: &Lease, rule: &Rule, now: Timestamp) -> bool {
+    lease.denied(rule, 1, now).is_some() || lease.was_denied(rule, 1, now)
 }
 
 /// What was certainly not written is still to be told.

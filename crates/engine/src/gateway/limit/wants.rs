@@ -109,7 +109,7 @@ impl Limits {
 
 impl Want {
     /// Acts on what is held of this limit.
-    fn with<T>(&self, act: impl FnOnce(&mut Holding) -> T) -> T {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Holding) -> T) -> T {
         act(self.account.lock().entry(self.rule.key()).or_default())
     }
 
@@ -124,6 +124,15 @@ impl Want {
     /// Whether the request cannot pass without asking anybody.
     pub(super) fn is_lacking(&self, now: Timestamp) -> bool {
         !self.is_owing && self.with(|holding| holding.lease.lacks(&self.rule, self.permits, now) > 0)
+    }
+
+    /// Whether others have used up meanwhile what may pass without permits.
+    pub(super) fn is_overdrawn(&self, now: Timestamp) -> bool {
+        let is_overdrawn = |holding: &mut Holding| {
+            let lacks = holding.lease.lacks(&self.rule, self.permits, now) > 0;
+            lacks && !holding.may_owe(&self.rule, now, self.permits)
+        };
+        self.is_owing && self.with(is_overdrawn)
     }
 
     /// Whether the counter is to be asked beside the request: the last permit is being spent, or it is time to tell. Of what
