@@ -94,7 +94,7 @@ impl Metrics {
             let mut observe = |name, number: f64| series.values.entry(name).or_default().observe(number);
             observe("Latency", millis(record.duration));
             observe("Overhead", millis(record.overhead));
-            if record.backend.is_some() {
+            if record.asked_a_backend() {
                 observe("BackendLatency", millis(record.backend_duration));
             }
             observe("ConfigAge", record.config_age.as_secs_f64());

@@ -60,10 +60,13 @@ pub struct Record {
     /// From the event to the answer's last byte.
     #[serde(serialize_with = "millis", rename = "duration_ms")]
     pub duration: Duration,
-    /// From sending to the backend to its headers.
+    /// From sending to the backend to its headers, or to giving it up.
     #[serde(serialize_with = "millis", rename = "backend_ms")]
     pub backend_duration: Duration,
-    /// What the gateway itself took: all but the backend.
+    /// From the answer's head to its last byte: as long as backend and client take.
+    #[serde(serialize_with = "millis", rename = "body_ms")]
+    pub body_duration: Duration,
+    /// What the gateway itself took: all but the backend and the body.
     #[serde(serialize_with = "millis", rename = "overhead_ms")]
     pub overhead: Duration,
     /// What proving the caller took.
@@ -89,6 +92,18 @@ pub struct Record {
     /// By how much the clock is certainly wrong, if by more than a second.
     #[serde(skip)]
     pub clock_skew: Duration,
+}
+
+/// The phase in which a backend is waited for.
+pub(crate) const FORWARD: &str = "forward";
+
+impl Record {
+    /// Whether a backend was asked, as far as the gateway knows.
+    #[must_use]
+    pub fn asked_a_backend(&self) -> bool {
+        // What cannot be a URL of the backend is a 400 before anything is sent.
+        self.code != Some(Code::RequestInvalid) && self.phases.iter().any(|phase| phase.name == FORWARD)
+    }
 }
 
 /// A place in a trace (<https://www.w3.org/TR/trace-context/>).

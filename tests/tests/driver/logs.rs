@@ -63,7 +63,7 @@ async fn hostile_requests_leave_valid_lines_and_secrets_none() {
         (&json!("***"), &json!("***"), &json!("***"))
     );
     let first = &lines[0];
-    let times = ["duration_ms", "overhead_ms", "auth_ms", "limit_ms", "backend_ms"];
+    let times = ["duration_ms", "overhead_ms", "auth_ms", "limit_ms", "backend_ms", "body_ms"];
     assert!(times.iter().all(|name| first[name].is_number()), "{first}");
     assert!(first["cost_nanodollars"].as_u64().is_some_and(|cost| cost > 200), "{first}");
 }

@@ -60,8 +60,7 @@ impl Forward<'_> {
             headers: self.headers(&request, admission, choice, target, recorder),
             body: request.content,
         };
-        let (answered, duration) = recorder.phase("forward", self.ports.outbound.send(outbound)).await;
-        recorder.record.backend_duration = duration;
+        let answered = recorder.forwarded(self.ports.outbound.send(outbound)).await;
         let mut response = answered.map_err(|error| problem_of(&error))?;
         strip_backend_headers(response.headers_mut());
         self.policy.response_headers.apply(response.headers_mut());

@@ -33,7 +33,7 @@ use crate::{
     body::{Body, BodyError},
     meter::{Meter, Reading},
     ports::{Clock, Random, Telemetry},
-    record::{Phase, Record},
+    record::{FORWARD, Phase, Record},
 };
 
 /// What all records of an environment share.
@@ -75,13 +75,36 @@ pub(super) struct Recorder {
     /// Which counters are told the cost.
     bill: Bill,
     started: Duration,
+    /// How long after that the answer's head was ready.
+    head_after: Option<Duration>,
+}
+
+/// Where a record has the time that phases of one sort took together.
+type Sum = fn(&mut Record) -> &mut Duration;
+
+/// A phase that has not ended; dropping it ends it.
+struct UnderWay<'a> {
+    recorder: &'a mut Recorder,
+    name: &'static str,
+    sum: Sum,
+    after: Duration,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let Self { name, after, .. } = *self;
+        let duration = self.recorder.elapsed().saturating_sub(after);
+        let record = &mut self.recorder.record;
+        record.phases.push(Phase { name, after, duration });
+        *(self.sum)(record) += duration;
+    }
 }
 
 impl Recorder {
     pub(super) fn open(observer: Arc<Observer>, cold_start: bool) -> Self {
         let record = Record { timestamp: observer.clock.now(), cold_start, ..Record::default() };
         let started = observer.clock.monotonic();
-        Self { record, span: Span::none(), observer, loaded: None, bill: Bill::default(), started }
+        Self { record, span: Span::none(), observer, loaded: None, bill: Bill::default(), started, head_after: None }
     }
 
     /// Notes what was asked.
@@ -119,25 +142,29 @@ impl Recorder {
 
     /// Notes how long proving the caller takes.
     pub(super) async fn authenticated<T>(&mut self, check: impl Future<Output = T>) -> T {
-        let (checked, duration) = self.phase("authenticate", check).await;
-        self.record.auth_duration = duration;
-        checked
+        self.phase("authenticate", |record| &mut record.auth_duration, check).await
     }
 
     /// Notes how long taking permits takes.
     pub(super) async fn limited<T>(&mut self, admit: impl Future<Output = T>) -> T {
-        let (admitted, duration) = self.phase("limit", admit).await;
-        self.record.limit_duration = duration;
-        admitted
+        self.phase("limit", |record| &mut record.limit_duration, admit).await
     }
 
-    /// Notes that a phase took time, and how much.
-    pub(super) async fn phase<T>(&mut self, name: &'static str, work: impl Future<Output = T>) -> (T, Duration) {
+    /// Notes how long a backend takes until its headers.
+    pub(super) async fn forwarded<T>(&mut self, send: impl Future<Output = T>) -> T {
+        self.phase(FORWARD, |record| &mut record.backend_duration, send).await
+    }
+
+    /// Notes that a phase takes time, and how much, even if it is given up before its end.
+    async fn phase<T>(&mut self, name: &'static str, sum: Sum, work: impl Future<Output = T>) -> T {
         let after = self.elapsed();
-        let done = work.await;
-        let duration = self.elapsed().saturating_sub(after);
-        self.record.phases.push(Phase { name, after, duration });
-        (done, duration)
+        let _under_way = UnderWay { recorder: self, name, sum, after };
+        work.await
+    }
+
+    /// Notes that the answer's head is ready: what comes now is its body.
+    fn head_is_ready(&mut self) {
+        self.head_after = Some(self.elapsed());
     }
 
     /// Notes who is to be told what the request cost.
@@ -197,7 +224,9 @@ impl Drop for Recorder {
             self.record.code = Some(Code::Internal);
             self.record.cause = Some(if panicking { "panic" } else { "dropped" }.to_owned());
         }
-        self.record.overhead = self.record.duration.saturating_sub(self.record.backend_duration);
+        let head = self.head_after.unwrap_or(self.record.duration);
+        self.record.body_duration = self.record.duration.saturating_sub(head);
+        self.record.overhead = head.saturating_sub(self.record.backend_duration);
         let default = AccessLogPolicy::default();
         let policy = self.loaded.as_ref().map_or(&default, |loaded| &loaded.snapshot.settings.access_log);
         let observer = &self.observer;
@@ -215,7 +244,8 @@ pub struct RecordedBody {
 }
 
 impl RecordedBody {
-    pub(super) fn new(inner: Body, recorder: Recorder) -> Self {
+    pub(super) fn new(inner: Body, mut recorder: Recorder) -> Self {
+        recorder.head_is_ready();
         let mut body = Self { inner, recorder: Some(recorder) };
         if body.inner.is_end_stream() {
             body.recorder = None;

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use faregate_engine::ports::{Metric, Series, StoreError};
+use faregate_engine::ports::{Metric, OutboundError, Series, StoreError};
 use serde_json::{Value, json};
 
 use super::support::{Harness, forwarding, get, request};
@@ -43,6 +43,37 @@ async fn a_minute_of_requests_is_one_call_and_every_request_counts_once() {
     let sent = harness.sink.sent();
     assert!(sent.iter().all(|series| series.minute.as_seconds() % 60 == 0));
     assert!(sent[0].minute < sent[sent.len() - 1].minute, "each with its own minute");
+}
+
+#[tokio::test]
+async fn few_requests_wait_for_more_but_for_three_intervals_at_most() {
+    for (waiting, seconds, sends) in [(50, 60, 0), (99, 179, 0), (100, 59, 0), (100, 60, 1), (50, 180, 1)] {
+        let harness = Harness::new(document(json!({}))).await;
+        calls(&harness, waiting).await;
+        harness.clock.advance(Duration::from_secs(seconds));
+        calls(&harness, 1).await;
+        let told = format!("{waiting} requests, {seconds} s");
+        assert_eq!(harness.sink.faults.operations().len(), sends, "{told}");
+        harness.gateway.leave().await;
+        assert_eq!(harness.sink.sum("Requests"), (waiting + 1) as f64, "{told}: with the environment at the latest");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_was_not_asked_has_no_latency() {
+    let harness = Harness::new(forwarding(json!({
+        "match": [{"path": {"regex": "/files/(?<folder>[^/_]+)_(?<name>.+)"}}],
+        "forward": {"backend": "b", "path": {"replace": "/public/{folder}/{name}"}},
+    })))
+    .await;
+    assert_eq!(harness.get("https://h/files/a_b").await.status, 200);
+    let climbing = harness.get("https://h/files/.._b").await;
+    harness.outbound.then(Err(OutboundError::InvalidUrl("not as it was".to_owned())));
+    let unclear = harness.get("https://h/files/a_b").await;
+    assert_eq!((climbing.status, unclear.status), (400, 400));
+    harness.gateway.leave().await;
+    let sent = harness.sink.sent();
+    assert_eq!((values(&sent, "Latency"), values(&sent, "BackendLatency")), (3, 1));
 }
 
 #[tokio::test]

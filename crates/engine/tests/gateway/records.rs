@@ -1,9 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
 use faregate_engine::{
-    fakes::FakeOutbound,
+    fakes::{FakeClock, FakeOutbound},
     gateway::{Incoming, Peer},
 };
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use serde_json::json;
 
@@ -31,6 +32,45 @@ async fn a_record_says_what_happened_and_closes_with_the_body() {
     harness.get("https://h/").await;
     assert!(!harness.last_record().cold_start);
     assert_eq!(harness.telemetry.records().len(), 2);
+}
+
+/// The time of a backend's headers.
+fn slow(clock: &Arc<FakeClock>, headers_after: Duration) -> Arc<FakeOutbound> {
+    let clock = Arc::clone(clock);
+    Arc::new(FakeOutbound::answering(move |_| {
+        clock.advance(headers_after);
+        Ok(http::Response::new(faregate_engine::body::full("event")))
+    }))
+}
+
+#[tokio::test]
+async fn the_time_of_the_body_is_neither_the_backends_nor_the_gateways() {
+    let harness = Harness::new(forwarding(json!({}))).await;
+    let gateway = harness.with_way_out(slow(&harness.clock, Duration::from_millis(20)));
+    let incoming = Incoming { request: Ok(get("https://h/")), peer: Peer::default(), remaining: None };
+    let handled = gateway.handle(incoming).await;
+    harness.clock.advance(Duration::from_secs(5));
+    handled.response.into_body().collect().await.expect("a body");
+    let record = harness.last_record();
+    let times = [record.duration, record.backend_duration, record.body_duration, record.overhead];
+    assert_eq!(times, [5020, 20, 5000, 0].map(Duration::from_millis));
+}
+
+#[tokio::test]
+async fn a_backend_that_the_host_does_not_wait_for_took_the_time_until_then() {
+    let harness = Harness::with_outbound(forwarding(json!({})), FakeOutbound::hanging()).await;
+    let incoming = Incoming { request: Ok(get("https://h/")), peer: Peer::default(), remaining: None };
+    let mut handling = Box::pin(harness.gateway.handle(incoming));
+    while harness.outbound.requests().is_empty() {
+        assert!((&mut handling).now_or_never().is_none());
+    }
+    harness.clock.advance(Duration::from_secs(30));
+    drop(handling);
+    let record = harness.last_record();
+    assert_eq!((record.status, record.cause.as_deref()), (500, Some("dropped")));
+    let times = [record.duration, record.backend_duration, record.body_duration, record.overhead];
+    assert_eq!(times, [30, 30, 0, 0].map(Duration::from_secs));
+    assert_eq!(record.phases.last().map(|phase| phase.name), Some("forward"), "in the trace, too");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use faregate_engine::{
         FakeTelemetry,
     },
     gateway::{Gateway, Handled, Incoming, Peer, Ports, RecordedBody, SideWork, Undecodable},
-    ports::{Counters, MetricSinks, StoredEntry},
+    ports::{Counters, MetricSinks, Outbound, StoredEntry},
     publish::{Outcome, PublishOptions, publish},
     record::Record,
 };
@@ -151,6 +151,11 @@ impl Harness {
     /// Another environment, with other counters.
     pub(crate) fn with_counters(&self, counters: Arc<dyn Counters>) -> Gateway {
         Gateway::new(Ports { counters, ..self.ports.clone() })
+    }
+
+    /// Another environment, with another way out.
+    pub(crate) fn with_way_out(&self, outbound: Arc<dyn Outbound>) -> Gateway {
+        Gateway::new(Ports { outbound, ..self.ports.clone() })
     }
 
     /// Sends a request through one environment.
