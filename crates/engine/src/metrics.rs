@@ -29,8 +29,14 @@ use crate::{
     record::Record,
 };
 
+/// How many requests are worth a call, which costs as much as the fee of fifty; fewer wait for [`INTERVALS_MAX`] intervals.
+const REQUESTS_WORTH_A_CALL: f64 = 100.0;
+const INTERVALS_MAX: u32 = 3;
 /// How long the last metrics may take when the environment ends.
 const LEAVE_LIMIT: Duration = Duration::from_millis(300);
+
+/// The metric that each request counts in.
+const REQUESTS: &str = "Requests";
 
 /// The metrics of this environment.
 pub(crate) struct Metrics {
@@ -83,7 +89,7 @@ impl Metrics {
         let route = record.route.as_deref().filter(|_| self.policy().per_route);
         self.change_series(route, |series| {
             let mut add = |name, number: f64| *series.sums.entry(name).or_default() += number;
-            add("Requests", 1.0);
+            add(REQUESTS, 1.0);
             let is = |condition: bool| if condition { 1.0 } else { 0.0 };
             add("Errors4xx", is((400..500).contains(&record.status)));
             add("Errors5xx", is(record.status >= 500));
@@ -132,8 +138,9 @@ impl Metrics {
     pub(crate) fn flush_beside(self: &Arc<Self>, side_work: &mut SideWork) {
         let (now, policy) = (self.clock.now(), self.policy());
         let flushed_at = Timestamp::from_millis(self.flushed_at.load(Ordering::Relaxed));
-        let is_due = flushed_at > now || now.since(flushed_at) >= Duration::from_secs(policy.flush_seconds.into());
-        if self.sink(policy) == Sink::Off || !is_due {
+        // A clock that was put back must not make them wait.
+        let since = if flushed_at > now { Duration::MAX } else { now.since(flushed_at) };
+        if self.sink(policy) == Sink::Off || !self.is_due(since, policy) {
             return;
         }
         // Of requests at once, one sends.
@@ -146,6 +153,13 @@ impl Metrics {
                 }
             });
         }
+    }
+
+    /// Whether what waits is sent now, this long after the last time.
+    fn is_due(&self, since: Duration, policy: Policy) -> bool {
+        let interval = Duration::from_secs(policy.flush_seconds.into());
+        let is_worth_it = || self.pending().requests() >= REQUESTS_WORTH_A_CALL;
+        since >= interval * INTERVALS_MAX || (since >= interval && is_worth_it())
     }
 
     /// Sends the last ones: the environment ends.

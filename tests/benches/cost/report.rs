@@ -17,14 +17,16 @@ fn dollars(parts: &[(&str, f64)]) -> Value {
 
 /// Writes it and says where.
 pub(crate) fn write(cases: &[Case], processor: Duration, publish: Publish, prices: &Prices) -> PathBuf {
-    let case = |Case { workload, sink, counted }: &Case| {
+    let of_case = |case: &Case| {
+        let Case { workload, sink, counted } = case;
         json!({
             "requests_per_second": workload.rate,
+            "requests_per_second_and_environment": table::rate_of_environment(case),
             "consumers": workload.consumers,
             "sink": table::name(*sink),
             "dollars_per_million": table::per_million(counted, prices),
             "parts": dollars(&table::parts(counted, prices)),
-            "is_budgeted": workload.not_budgeted().is_none(),
+            "is_budgeted": workload.is_budgeted(),
             "counted": {
                 "requests": counted.requests, "environments": counted.environments, "milliseconds": counted.milliseconds,
                 "writes": counted.writes, "half_reads": counted.half_reads, "log_lines": counted.log_lines,
@@ -38,7 +40,7 @@ pub(crate) fn write(cases: &[Case], processor: Duration, publish: Publish, price
         "budget_dollars_per_million": crate::BUDGET,
         "processor_microseconds": processor.as_secs_f64() * 1e6,
         "fixed_dollars_per_month": dollars(&month::fixed(publish, prices)),
-        "cases": cases.iter().map(case).collect::<Vec<_>>(),
+        "cases": cases.iter().map(of_case).collect::<Vec<_>>(),
     });
     let folder = faregate_tests::target_folder().join("bench");
     fs::create_dir_all(&folder).expect("a folder");

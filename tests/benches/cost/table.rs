@@ -44,6 +44,11 @@ pub(crate) fn millions(rate: f64) -> f64 {
     rate * 3600.0 * HOURS / 1e6
 }
 
+/// Requests that an environment gets in a second, in the mean of all that there were at once.
+pub(crate) fn rate_of_environment(case: &Case) -> f64 {
+    case.workload.rate / case.counted.environments as f64
+}
+
 pub(crate) fn name(sink: Sink) -> &'static str {
     if sink == Sink::Emf { "emf" } else { "cloudwatch" }
 }
@@ -139,6 +144,7 @@ fn counts(cases: &[Case]) {
         "sink",
         "consumers",
         "environments",
+        "requests/s each",
         "ms billed",
         "writes",
         "half reads",
@@ -146,13 +152,15 @@ fn counts(cases: &[Case]) {
         "log bytes",
         "PutMetricData",
     ]);
-    for Case { workload, sink, counted } in cases {
+    for case in cases {
+        let Case { workload, sink, counted } = case;
         let of = |units: u64| units as f64 * 1e3 / counted.requests as f64;
         row(&[
             workload.rate.to_string(),
             name(*sink).to_owned(),
             workload.consumers.to_string(),
             counted.environments.to_string(),
+            format!("{:.1}", rate_of_environment(case)),
             format!("{:.0}", of(counted.milliseconds)),
             format!("{:.1}", of(counted.writes)),
             format!("{:.1}", of(counted.half_reads)),
@@ -206,6 +214,12 @@ fn fixed(cases: &[Case], publish: Publish, prices: &Prices) {
     );
 }
 
+/// Milliseconds that a request may still take for the same money.
+fn room(overhead: Duration) -> f64 {
+    let taken = (BACKEND + overhead).as_secs_f64() * 1e3;
+    taken.ceil() - taken
+}
+
 fn assumptions(processor: Duration, overhead: Duration, publish: Publish, prices: &Prices) {
     println!("\nAssumptions:\n");
     println!(
@@ -214,11 +228,15 @@ fn assumptions(processor: Duration, overhead: Duration, publish: Publish, prices
     );
     println!(
         "- a warm request with key, limit and backend took {} µs of a processor here (the release binary under the Runtime API \
-         driver); {} MB have {:.3} of one, so {:.2} ms",
+         driver); {} MB have {:.3} of one, so {:.2} ms; with the backend's that is {:.2} ms before the next whole one",
         processor.as_micros(),
         MACHINE.memory_mb,
         f64::from(MACHINE.memory_mb) / f64::from(MB_PER_PROCESSOR),
         overhead.as_secs_f64() * 1e3,
+        room(overhead),
+    );
+    println!(
+        "- what a request itself waits for DynamoDB (a key that is new, permits that are used up) is billed as 0 ms"
     );
     println!(
         "- the backend takes {} ms; side work ends meanwhile; arm64 is as quick as this machine",
@@ -235,7 +253,10 @@ fn assumptions(processor: Duration, overhead: Duration, publish: Publish, prices
         "- the plan's limits, 10 M a minute and 100 B a month, are never met; the first sixth of the time is not counted"
     );
     month::print_assumptions(publish);
-    println!("- default settings: one line in a hundred requests, metrics once a minute and environment");
+    println!(
+        "- default settings: one line in a hundred requests, metrics once a minute and environment, or in three minutes where it \
+         had fewer than 100 requests"
+    );
     println!(
         "- of the others: their access logs are left out; HTTP API asks a function for the key (5 min cached) and limits \
          nobody; usage plans of REST API are best effort; the function behind the load balancer is as quick as this one, \

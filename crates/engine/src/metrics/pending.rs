@@ -7,6 +7,7 @@ use std::{
 
 use faregate_core::time::Timestamp;
 
+use super::REQUESTS;
 use crate::ports::Series;
 
 const MINUTE_MILLIS: u64 = 60_000;
@@ -36,6 +37,12 @@ impl Pending {
             change(self.entry((minute, Some(route))));
         }
         self.bound();
+    }
+
+    /// How many requests wait.
+    pub(super) fn requests(&self) -> f64 {
+        let whole = self.series.values().filter(|series| series.route.is_none());
+        whole.filter_map(|series| series.sums.get(REQUESTS)).sum()
     }
 
     /// All that waits, the oldest first; nothing waits any more.

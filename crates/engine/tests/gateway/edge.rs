@@ -51,7 +51,7 @@ async fn without_the_secret_nothing_is_read_but_the_secret() {
 #[tokio::test]
 async fn refusals_let_a_newer_snapshot_in_and_metrics_out() {
     let mut document = behind_an_edge(json!([{"ssm": "/faregate/edge"}]));
-    document["settings"]["metrics"] = json!({"flush_seconds": 10});
+    document["settings"]["metrics"] = json!({"flush_seconds": 3});
     let harness = Harness::new(document).await;
     let refused = async || harness.send(request("GET", "https://h/", &WHOLE[1..])).await.status;
     assert_eq!(refused().await, 403);
