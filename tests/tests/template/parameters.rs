@@ -7,6 +7,12 @@ use saphyr::Yaml;
 use super::{TEMPLATE, properties, property, section, text};
 
 const PROFILES: &str = include_str!("../../../samconfig.toml");
+const README: &str = include_str!("../../../README.md");
+const DEPLOYING: &str = include_str!("../../../docs/deploy.md");
+const ON_AWS: &str = include_str!("../../../docs/on-aws.md");
+
+/// The option of SAM that sets parameters.
+const OVERRIDES: &str = " --parameter-overrides ";
 
 fn parameters() -> BTreeMap<String, Yaml<'static>> {
     section(TEMPLATE, "Parameters").into_iter().collect()
@@ -68,20 +74,21 @@ fn log_groups_keep_lines_for_as_long_as_is_asked() {
     }
 }
 
-/// `name=value` of each profile's `parameter_overrides`.
-fn overrides() -> Vec<(&'static str, &'static str)> {
+/// `name=value` of the `parameter_overrides` of dev and prod.
+fn overrides() -> [BTreeMap<&'static str, &'static str>; 2] {
     let lines = PROFILES.lines().filter_map(|line| line.strip_prefix("parameter_overrides = \""));
     let quoted = lines.map(|line| line.strip_suffix('"').expect("one line"));
-    quoted.flat_map(str::split_whitespace).map(|pair| pair.split_once('=').expect("a pair")).collect()
+    let of_profile = |line: &'static str| line.split_whitespace().map(|pair| pair.split_once('=').expect("a pair"));
+    let profiles: Vec<_> = quoted.map(|line| of_profile(line).collect()).collect();
+    profiles.try_into().expect("dev and prod")
 }
 
 /// SAM itself says nothing of a name that the template does not have.
 #[test]
 fn the_profiles_set_parameters_that_there_are_to_what_they_take() {
-    let (parameters, overrides) = (parameters(), overrides());
-    assert_eq!(PROFILES.matches("parameter_overrides").count(), 2, "dev and prod");
-    assert!(overrides.len() >= 6, "{overrides:?}");
-    for (name, value) in overrides {
+    let (parameters, [dev, prod]) = (parameters(), overrides());
+    assert!(dev.len() + prod.len() >= 6, "{dev:?} {prod:?}");
+    for (name, value) in dev.into_iter().chain(prod) {
         let parameter = parameters.get(name).unwrap_or_else(|| panic!("no parameter {name}"));
         if let Some(allowed) = parameter.as_mapping_get("AllowedValues").and_then(Yaml::as_vec) {
             assert!(allowed.iter().any(|allowed| text(allowed) == value), "{name}={value}");
@@ -93,4 +100,43 @@ fn the_profiles_set_parameters_that_there_are_to_what_they_take() {
             assert!(bound("MaxValue").is_none_or(|most| number <= most), "{name}={value}");
         }
     }
+}
+
+/// New accounts have the smallest quota, of which nothing can be reserved: the first deploy would be rolled back.
+#[test]
+fn the_dev_profile_reserves_no_concurrency_and_the_other_one_does() {
+    let [dev, prod] = overrides();
+    assert_eq!((dev.get("PublisherConcurrency"), prod.get("PublisherConcurrency")), (Some(&"-1"), Some(&"2")));
+    assert_eq!((dev.get("GatewayConcurrency"), prod.get("GatewayConcurrency")), (None, None));
+    let message = "decreases account's UnreservedConcurrentExecution below its minimum value of [10]";
+    assert!(DEPLOYING.contains(message), "whoever sees it can find what to do");
+}
+
+/// `sam build` looks for the template's architecture, too; and what is given on the command line replaces the profile's own.
+#[test]
+fn wherever_another_architecture_is_offered_both_commands_have_it() {
+    let [mut dev, _] = overrides();
+    dev.insert("Architecture", "x86_64");
+    for (document, commands) in [("README.md", README), ("docs/deploy.md", DEPLOYING), ("docs/on-aws.md", ON_AWS)] {
+        let given = |command: &str| -> Vec<BTreeMap<&str, &str>> {
+            let lines = commands.lines().filter_map(|line| line.strip_prefix(command)?.strip_prefix(OVERRIDES));
+            lines.map(|line| line.split_whitespace().filter_map(|pair| pair.split_once('=')).collect()).collect()
+        };
+        let (builds, deploys) = (given("sam build"), given("sam deploy"));
+        let offers = usize::from(commands.contains("Architecture=x86_64"));
+        assert_eq!((builds.len(), deploys.len()), (offers, offers), "{document}");
+        assert_eq!(commands.matches("Architecture=x86_64").count(), 2 * offers, "{document}: nowhere else");
+        assert!(builds.iter().all(|given| *given == BTreeMap::from([("Architecture", "x86_64")])), "{document}");
+        assert!(deploys.iter().all(|given| *given == dev), "{document}: {deploys:?}");
+    }
+}
+
+#[test]
+fn alarms_on_metrics_that_nobody_sends_are_refused() {
+    let rules: Vec<String> =
+        section(TEMPLATE, "Rules").iter().map(|(name, rule)| format!("{name} {}", text(rule))).collect();
+    let [rule] = rules.as_slice() else { panic!("{rules:?}") };
+    let expected = "AlarmsHaveMetrics {RuleCondition: !Equals [!Ref Alarms, true], \
+                    Assertions: [{Assert: !Not [!Equals [!Ref MetricsSink, off]], AssertDescription: ";
+    assert!(rule.starts_with(expected), "{rule}");
 }
