@@ -43,7 +43,7 @@ pub use support::{
     local_aws::{LocalAws, LocalAwsError},
     process::{processor_time, resident_bytes},
     provider::{OpenIdProvider, ProviderError},
-    proxy::{DynamoDbProxy, Fate},
+    proxy::{Call, DynamoDbProxy, Fate},
     seen::Seen,
     stack::{Stack, StackError, Stores},
     tokens::{Minted, mint},

@@ -15,6 +15,7 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::client::send;
@@ -32,15 +33,31 @@ pub enum Fate {
     Throttled,
 }
 
+/// A call as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// What was asked for: `GetItem`.
+    pub operation: String,
+    /// The parameters, in DynamoDB's JSON.
+    pub parameters: Value,
+}
+
 /// Passes calls of one operation on, each with a fate of its own; other operations go through.
 ///
 /// Dropping it ends the listener.
 #[derive(Debug)]
 pub struct DynamoDbProxy {
     address: SocketAddr,
-    calls: Arc<AtomicU64>,
-    late: Arc<Mutex<Option<Instant>>>,
+    log: Arc<Log>,
     _listener: AbortOnDrop,
+}
+
+/// What came and what became of it.
+#[derive(Debug, Default)]
+struct Log {
+    calls: AtomicU64,
+    late: Mutex<Option<Instant>>,
+    seen: Mutex<Vec<Call>>,
 }
 
 #[derive(Debug)]
@@ -65,15 +82,14 @@ impl DynamoDbProxy {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let calls = Arc::new(AtomicU64::new(0));
-        let late = Arc::default();
-        let (fate, counted, ended) = (Arc::new(fate), Arc::clone(&calls), Arc::clone(&late));
+        let log = Arc::<Log>::default();
+        let (fate, kept) = (Arc::new(fate), Arc::clone(&log));
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (fate, counted, ended) = (Arc::clone(&fate), Arc::clone(&counted), Arc::clone(&ended));
+                let (fate, kept) = (Arc::clone(&fate), Arc::clone(&kept));
                 let service = service_fn(move |request| {
-                    let (fate, counted, ended) = (Arc::clone(&fate), Arc::clone(&counted), Arc::clone(&ended));
-                    async move { answer(upstream, operation, &*fate, &counted, &ended, request).await }
+                    let (fate, kept) = (Arc::clone(&fate), Arc::clone(&kept));
+                    async move { answer(upstream, operation, &*fate, &kept, request).await }
                 });
                 // A client that ends its connection, or whose answer is lost, is no failure of the proxy's.
                 tokio::spawn(async move {
@@ -81,7 +97,7 @@ impl DynamoDbProxy {
                 });
             }
         });
-        Ok(Self { address, calls, late, _listener: AbortOnDrop(serving) })
+        Ok(Self { address, log, _listener: AbortOnDrop(serving) })
     }
 
     /// Where it listens.
@@ -93,13 +109,19 @@ impl DynamoDbProxy {
     /// How many calls of the operation came.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+        self.log.calls.load(Ordering::Relaxed)
     }
 
     /// When the last delayed answer went out.
     #[must_use]
     pub fn late_at(&self) -> Option<Instant> {
-        *self.late.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.log.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All calls so far, of whatever operation.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Call> {
+        self.log.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -107,15 +129,19 @@ async fn answer(
     upstream: SocketAddr,
     operation: &str,
     fate: &(dyn Fn(u64) -> Fate + Send + Sync),
-    calls: &AtomicU64,
-    late: &Mutex<Option<Instant>>,
+    log: &Log,
     request: Request<Incoming>,
 ) -> io::Result<Response<Full<Bytes>>> {
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let fate = match target.ends_with(operation) {
-        true => fate(calls.fetch_add(1, Ordering::Relaxed)),
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let asked = target.rsplit('.').next().unwrap_or_default().to_owned();
+    let fate = match asked.ends_with(operation) {
+        true => fate(log.calls.fetch_add(1, Ordering::Relaxed)),
         false => Fate::Passed,
     };
+    let call = Call { operation: asked, parameters: serde_json::from_slice(&body).unwrap_or_default() };
+    log.seen.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     if fate == Fate::Throttled {
         let body = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "slow down"}"#;
         let answer = Response::builder()
@@ -123,14 +149,12 @@ async fn answer(
             .header(header::CONTENT_TYPE, "application/x-amz-json-1.0");
         return answer.body(Full::from(body)).map_err(io::Error::other);
     }
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let answer = send(upstream, Request::from_parts(parts, body)).await.map_err(io::Error::other)?;
     match fate {
         Fate::AnswerLost => return Err(io::Error::other("the answer is lost")),
         Fate::Delayed(delay) => {
             tokio::time::sleep(delay).await;
-            *late.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokio::time::Instant::now().into_std());
+            *log.late.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokio::time::Instant::now().into_std());
         }
         Fate::Passed | Fate::Throttled => {}
     }

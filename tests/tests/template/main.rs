@@ -3,6 +3,7 @@
 
 mod edge;
 mod metrics;
+mod operations;
 mod parameters;
 mod permissions;
 

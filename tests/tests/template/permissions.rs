@@ -7,7 +7,7 @@ use saphyr::Yaml;
 use super::{TEMPLATE, kind, names, properties, property, resources, section, text};
 
 /// `role sid effect actions on resources [if condition]`, one for each statement of each role.
-fn statements() -> BTreeSet<String> {
+pub(super) fn statements() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     for (role, resource) in resources(TEMPLATE).iter().filter(|(_, resource)| kind(resource) == "AWS::IAM::Role") {
         let properties = resource.as_mapping_get("Properties").expect("properties");
@@ -74,7 +74,7 @@ fn each_function_may_do_what_is_listed_here_and_nothing_else() {
         "PublisherRole ReadConfig: Allow [dynamodb:GetItem, dynamodb:Query, dynamodb:Scan] on !GetAtt ConfigTable.Arn"
             .to_owned(),
         format!(
-            "PublisherRole WriteSnapshots: Allow [dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:DeleteItem] on \
+            "PublisherRole WriteSnapshots: Allow [dynamodb:PutItem, dynamodb:DeleteItem] on \
              !GetAtt ConfigTable.Arn if {written}"
         ),
         "PublisherRole ReadStream: Allow [dynamodb:DescribeStream, dynamodb:GetRecords, dynamodb:GetShardIterator, \
