@@ -63,8 +63,11 @@ fn each_function_may_do_what_is_listed_here_and_nothing_else() {
          !Sub arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:faregate/*"
             .to_owned(),
         format!("GatewayRole PutMetrics: Allow cloudwatch:PutMetricData {metrics}"),
-        "GatewayRole where IsInVpc ManageInterfaces: Allow [ec2:CreateNetworkInterface, ec2:DescribeNetworkInterfaces, \
-         ec2:DescribeSubnets, ec2:DeleteNetworkInterface, ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses] on *"
+        "GatewayRole where IsInVpc ManageInterfaces: Allow [ec2:CreateNetworkInterface, ec2:DeleteNetworkInterface, \
+         ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses] on \
+         !Sub arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:*/*"
+            .to_owned(),
+        "GatewayRole where IsInVpc DescribeInterfaces: Allow [ec2:DescribeNetworkInterfaces, ec2:DescribeSubnets] on *"
             .to_owned(),
         "GatewayRole where IsInVpc NotByCode: Deny ec2:* on * if {ArnLike: {lambda:SourceFunctionArn: \
          !Sub arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:*}}"
