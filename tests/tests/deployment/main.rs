@@ -14,7 +14,7 @@ async fn a_stack_is_deployed_used_changed_and_deleted_and_keeps_what_users_wrote
     let backend = Backend::echo("orders").await.expect("a backend");
     let (aws_port, cloudwatch_port) = (LocalAws::free_port().expect("a port"), LocalAws::free_port().expect("a port"));
     let aws = LocalAws::start(aws_port).await.expect("AWS");
-    let mut stack = Stack::deploy(aws, "LogRetentionDays=7").await;
+    let mut stack = Stack::deploy(aws, &["LogRetentionDays=7"]).await;
     stack.allow_loopback(cloudwatch_port).await;
 
     // Nothing is configured yet.
@@ -35,11 +35,14 @@ async fn a_stack_is_deployed_used_changed_and_deleted_and_keeps_what_users_wrote
     log_lines_equal_the_requests(&stack).await;
     metrics_equal_the_requests(&mut stack, cloudwatch_port).await;
 
-    // Again with another parameter: that one changes, and everything that was written stays.
+    // Again with other parameters: these change, and everything that was written stays.
     assert_eq!((stack.retention_days("Gateway").await, stack.retention_days("Publisher").await), (Some(7), Some(7)));
+    assert_eq!(stack.alarmed().await.len(), 0);
     let before = stack.data().await;
-    stack.redeploy("LogRetentionDays=14").await;
+    stack.redeploy(&["LogRetentionDays=14", "Alarms=true"]).await;
     assert_eq!((stack.retention_days("Gateway").await, stack.retention_days("Publisher").await), (Some(14), Some(14)));
+    let alarmed = ["ApproximateNumberOfMessagesVisible", "ConfigAge", "PublishRejected", "Throttles", "Url5xxCount"];
+    assert_eq!(stack.alarmed().await.iter().collect::<Vec<_>>(), alarmed);
     assert_eq!(stack.data().await, before);
     stack.allow_loopback(cloudwatch_port).await;
     let (status, answer) = stack.get_once_it_serves("/orders/7", Some(KEY)).await;

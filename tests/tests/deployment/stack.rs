@@ -1,6 +1,9 @@
 //! A deployed stack and its user.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use faregate_core::api_key::KeyHash;
@@ -32,20 +35,19 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// `sam deploy` of what `sam build` made.
-    pub(crate) async fn deploy(aws: LocalAws, parameter: &str) -> Self {
+    pub(crate) async fn deploy(aws: LocalAws, parameters: &[&str]) -> Self {
         let mut stack = Self { aws, outputs: BTreeMap::new(), answered: 0, answered_4xx: 0 };
-        stack.redeploy(parameter).await;
+        stack.redeploy(parameters).await;
         stack
     }
 
-    /// The same with another parameter.
-    pub(crate) async fn redeploy(&mut self, parameter: &str) {
+    /// The same with other parameters.
+    pub(crate) async fn redeploy(&mut self, parameters: &[&str]) {
         let deploy = ["deploy", "--template-file", BUILT, "--stack-name", NAME, "--region", REGION];
         let more =
             ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--parameter-overrides"];
-        let parameters = ["Architecture=x86_64", parameter];
         self.aws
-            .sam(&[&deploy[..], &more, &parameters].concat())
+            .sam(&[&deploy[..], &more, &["Architecture=x86_64"], parameters].concat())
             .await
             .expect("sam deploy (`cargo xtask test` builds)");
         let described = self.aws.cli(&["cloudformation", "describe-stacks", "--stack-name", NAME]).await.expect("it");
@@ -169,6 +171,13 @@ impl Stack {
         let described = self.aws.cli(&describe).await.expect("log groups");
         let groups = described["logGroups"].as_array().expect("groups");
         groups.iter().find(|group| group["logGroupName"] == name)?["retentionInDays"].as_u64()
+    }
+
+    /// The metrics that alarms of the stack watch.
+    pub(crate) async fn alarmed(&self) -> BTreeSet<String> {
+        let described = self.aws.cli(&["cloudwatch", "describe-alarms"]).await.expect("alarms");
+        let alarms = described["MetricAlarms"].as_array().expect("alarms").iter();
+        alarms.map(|alarm| alarm["MetricName"].as_str().expect("a name").to_owned()).collect()
     }
 
     /// What the Config and Keys tables hold, item by item, and the keys of the counters: their rest moves.

@@ -1,6 +1,6 @@
 //! The deployment templates.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use crate::{
     failure::Failure,
@@ -13,6 +13,15 @@ const TEMPLATE: &str = "template.yaml";
 
 /// All of them: the gateway's, and the stacks beside it.
 const TEMPLATES: [&str; 3] = [TEMPLATE, "infra/dashboard.yaml", "infra/edge.yaml"];
+
+/// What is left out of some of them by default, and how it is chosen.
+const OPTIONS: [(&str, &[(&str, &str)]); 2] = [
+    (TEMPLATE, &[("Alarms", r#""true""#), ("SubnetIds", "subnet-1,subnet-2"), ("SecurityGroupIds", "sg-1")]),
+    (
+        "infra/edge.yaml",
+        &[("Waf", r#""true""#), ("DomainName", "api.example.com"), ("HostedZoneId", "Z0123456789ABCDEFGHIJ")],
+    ),
+];
 
 /// What the function of the last one makes of requests.
 const EDGE_FUNCTION_TEST: &str = "tests/edge/function.test.mjs";
@@ -81,13 +90,46 @@ pub(super) async fn cfn_lint(workspace: &Workspace) -> Result<(), Failure> {
     run(command(program, workspace).args(TEMPLATES), "cfn-lint").await
 }
 
-/// Known mistakes of configuration. What is left out says why beside its resource, and so does the output. A resource whose
-/// condition does not hold by default is not looked at.
+/// Known mistakes of configuration. What is left out says why beside its resource, and so does the output.
 pub(super) async fn checkov(workspace: &Workspace) -> Result<(), Failure> {
     let program = ensure_python_tool(CHECKOV, workspace).await?;
-    let mut check = command(program, workspace);
-    check.args(["--framework", "cloudformation", "--skip-download", "--compact", "--file"]).args(TEMPLATES);
-    run(&mut check, "checkov").await
+    // A resource whose condition does not hold by default is not looked at.
+    let with_options = with_options(workspace)?;
+    for templates in [TEMPLATES.map(PathBuf::from).to_vec(), with_options] {
+        let mut check = command(&program, workspace);
+        check.args(["--framework", "cloudformation", "--skip-download", "--compact", "--file"]).args(templates);
+        run(&mut check, "checkov").await?;
+    }
+    Ok(())
+}
+
+/// Copies of the templates in which everything is chosen that is left out by default.
+fn with_options(workspace: &Workspace) -> Result<Vec<PathBuf>, Failure> {
+    let folder = workspace.root().join(".faregate/with-options");
+    fs::create_dir_all(&folder).map_err(Failure::because(workspace.shown(&folder)))?;
+    let copy = |(name, options): &(&str, &[(&str, &str)])| {
+        let template = fs::read_to_string(workspace.root().join(name)).map_err(Failure::because(*name))?;
+        let chosen = with_defaults(&template, options)
+            .map_err(|missing| Failure::new(format!("{name}: no parameter {missing} with a default")))?;
+        let file = folder.join(name.rsplit('/').next().unwrap_or(name));
+        fs::write(&file, chosen).map_err(Failure::because(workspace.shown(&file)))?;
+        Ok(file)
+    };
+    OPTIONS.iter().map(copy).collect()
+}
+
+/// A template with other defaults of its parameters; or the name of the first one that has none.
+fn with_defaults(template: &str, defaults: &[(&str, &str)]) -> Result<String, String> {
+    let mut lines: Vec<String> = template.lines().map(str::to_owned).collect();
+    for (name, default) in defaults {
+        let head = format!("  {name}:");
+        let members = lines.iter().position(|line| *line == head).ok_or(*name)? + 1;
+        let ends = |line: &&mut String| line.starts_with("    ");
+        let mut members = lines[members..].iter_mut().take_while(ends);
+        let line = members.find(|line| line.starts_with("    Default: ")).ok_or(*name)?;
+        *line = format!("    Default: {default}");
+    }
+    Ok(lines.join("\n") + "\n")
 }
 
 /// The line, counted from 1, where a development switch stands.
@@ -97,12 +139,21 @@ fn line_with_switch(template: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{line_with_switch, no_development_switch};
+    use super::{line_with_switch, no_development_switch, with_defaults};
     use crate::workspace::Workspace;
 
     #[test]
     fn a_development_switch_is_found_by_line() {
         assert_eq!(line_with_switch("Globals:\n  FAREGATE_ALLOW_LOOPBACK: 1\n"), Some(2));
+    }
+
+    #[test]
+    fn what_is_off_by_default_can_be_chosen() {
+        let template = "Parameters:\n  A:\n    Type: String\n    Default: \"\"\n  B:\n    Type: String\n";
+        let chosen = with_defaults(template, &[("A", "x")]).expect("a template");
+        assert_eq!(chosen, template.replace("\"\"", "x"));
+        assert_eq!(with_defaults(template, &[("A", "x"), ("B", "y")]), Err("B".to_owned()));
+        assert_eq!(with_defaults(template, &[("C", "y")]), Err("C".to_owned()));
     }
 
     #[test]
