@@ -29,9 +29,11 @@ use crate::{
     record::Record,
 };
 
-/// How many requests are worth a call, which costs as much as the fee of fifty; fewer wait for [`INTERVALS_MAX`] intervals.
+/// How many requests are worth a call, which costs as much as the fee of fifty; fewer wait for [`INTERVALS_MAX`] intervals,
+/// unless these are shorter than a minute: then somebody wants to see metrics soon.
 const REQUESTS_WORTH_A_CALL: f64 = 100.0;
 const INTERVALS_MAX: u32 = 3;
+const PATIENT_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the last metrics may take when the environment ends.
 const LEAVE_LIMIT: Duration = Duration::from_millis(300);
 
@@ -158,8 +160,8 @@ impl Metrics {
     /// Whether what waits is sent now, this long after the last time.
     fn is_due(&self, since: Duration, policy: Policy) -> bool {
         let interval = Duration::from_secs(policy.flush_seconds.into());
-        let is_worth_it = || self.pending().requests() >= REQUESTS_WORTH_A_CALL;
-        since >= interval * INTERVALS_MAX || (since >= interval && is_worth_it())
+        let waits_for_more = || interval >= PATIENT_INTERVAL && self.pending().requests() < REQUESTS_WORTH_A_CALL;
+        since >= interval * INTERVALS_MAX || (since >= interval && !waits_for_more())
     }
 
     /// Sends the last ones: the environment ends.

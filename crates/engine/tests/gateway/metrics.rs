@@ -47,8 +47,17 @@ async fn a_minute_of_requests_is_one_call_and_every_request_counts_once() {
 
 #[tokio::test]
 async fn few_requests_wait_for_more_but_for_three_intervals_at_most() {
-    for (waiting, seconds, sends) in [(50, 60, 0), (99, 179, 0), (100, 59, 0), (100, 60, 1), (50, 180, 1)] {
-        let harness = Harness::new(document(json!({}))).await;
+    for (waiting, flush_seconds, seconds, sends) in [
+        (50, 60, 60, 0),
+        (99, 60, 179, 0),
+        (100, 60, 59, 0),
+        (100, 60, 60, 1),
+        (50, 60, 180, 1),
+        // Who asks for metrics more often than once a minute gets them.
+        (1, 10, 9, 0),
+        (1, 10, 10, 1),
+    ] {
+        let harness = Harness::new(document(json!({"flush_seconds": flush_seconds}))).await;
         calls(&harness, waiting).await;
         harness.clock.advance(Duration::from_secs(seconds));
         calls(&harness, 1).await;
