@@ -1,6 +1,9 @@
 //! Headers on their way to a backend: what never crosses, and what the gateway adds.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -44,14 +47,22 @@ pub fn is_identity(name: &HeaderName) -> bool {
 /// Whether no client may send a header under this name or one that some server reads as this name.
 #[must_use]
 pub fn is_reserved(name: &HeaderName) -> bool {
-    let folded = fold(name.as_str());
+    is_reserved_when_folded(&fold(name.as_str()))
+}
+
+fn is_reserved_when_folded(folded: &str) -> bool {
     RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
 }
 
 /// Lower case with every other character as `-`: servers differ in what they read as the same name.
 #[must_use]
-pub fn fold(name: &str) -> String {
-    name.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' }).collect()
+pub fn fold(name: &str) -> Cow<'_, str> {
+    let is_folded = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    if name.bytes().all(is_folded) {
+        return Cow::Borrowed(name);
+    }
+    let fold = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' };
+    Cow::Owned(name.chars().map(fold).collect())
 }
 
 /// The further names, folded, that a snapshot gives to identity headers.
@@ -61,13 +72,17 @@ pub struct IdentityHeaders(BTreeSet<String>);
 impl IdentityHeaders {
     /// Adds a name.
     pub fn insert(&mut self, name: &HeaderName) {
-        self.0.insert(fold(name.as_str()));
+        self.0.insert(fold(name.as_str()).into_owned());
     }
 
     /// Whether some server reads a name as one of these.
     #[must_use]
     pub fn contains(&self, name: &HeaderName) -> bool {
-        self.0.contains(&fold(name.as_str()))
+        self.contains_folded(&fold(name.as_str()))
+    }
+
+    fn contains_folded(&self, folded: &str) -> bool {
+        self.0.contains(folded)
     }
 }
 
@@ -79,18 +94,16 @@ pub fn strip_client_headers(headers: &mut HeaderMap, identity: &IdentityHeaders)
     let nominated: HashSet<HeaderName> = nominated(headers)
         .filter(|name| ![header::HOST, header::AUTHORIZATION, header::COOKIE].contains(name))
         .collect();
-    let removed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            is_hop_by_hop(name)
-                || **name == header::CONTENT_LENGTH
-                || nominated.contains(*name)
-                || name.as_str().contains('_')
-                || is_reserved(name)
-                || identity.contains(name)
-        })
-        .cloned()
-        .collect();
+    let never_crosses = |name: &HeaderName| {
+        let folded = fold(name.as_str());
+        is_hop_by_hop(name)
+            || *name == header::CONTENT_LENGTH
+            || nominated.contains(name)
+            || name.as_str().contains('_')
+            || is_reserved_when_folded(&folded)
+            || identity.contains_folded(&folded)
+    };
+    let removed: Vec<HeaderName> = headers.keys().filter(|name| never_crosses(name)).cloned().collect();
     for name in removed {
         headers.remove(name);
     }
