@@ -1,42 +1,75 @@
 //! An answer in one piece, in the form that the event's kind asks for.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{StatusCode, response::Parts};
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
 
-use super::headers::{cookies, joined, repeated, text};
+use super::headers::{Cookies, Joined, Repeated};
 use crate::event::EventSource;
 
 /// Longest answer in bytes of JSON that Lambda takes in one piece
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 pub const BUFFERED_BYTES_MAX: usize = 6_291_556;
 
+/// What is set aside for all but the body.
+const HEAD_BYTES: usize = 1024;
+
+/// An answer as every kind of event has some of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    status_code: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Joined<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    multi_value_headers: Option<Repeated<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cookies: Option<Cookies<'a>>,
+    is_base64_encoded: bool,
+    #[serde(serialize_with = "in_base64")]
+    body: &'a [u8],
+}
+
 /// The JSON of an answer. Bodies are base64, so that no byte is taken for text.
 #[must_use]
 pub fn buffered(source: EventSource, parts: &Parts, body: &Bytes) -> Vec<u8> {
-    let status = parts.status.as_u16();
-    let mut answer = json!({ "statusCode": status, "isBase64Encoded": true, "body": STANDARD.encode(body) });
+    let headers = &parts.headers;
+    let mut answer = Answer {
+        status_code: parts.status.as_u16(),
+        status_description: None,
+        headers: None,
+        multi_value_headers: None,
+        cookies: None,
+        is_base64_encoded: true,
+        body,
+    };
     match source {
         EventSource::FunctionUrl | EventSource::HttpApi | EventSource::Unknown => {
-            answer["headers"] = Value::Object(joined(&parts.headers));
-            answer["cookies"] = Value::Array(cookies(&parts.headers));
+            answer.headers = Some(Joined::without_cookies(headers));
+            answer.cookies = Some(Cookies(headers));
         }
-        EventSource::Rest => answer["multiValueHeaders"] = Value::Object(repeated(&parts.headers)),
+        EventSource::Rest => answer.multi_value_headers = Some(Repeated(headers)),
         EventSource::Alb { multi_value } => {
-            answer["statusDescription"] = Value::String(description(parts.status));
+            answer.status_description = Some(description(parts.status));
             if multi_value {
-                answer["multiValueHeaders"] = Value::Object(repeated(&parts.headers));
+                answer.multi_value_headers = Some(Repeated(headers));
             } else {
-                let mut headers = joined(&parts.headers);
-                // One value per name is all that such a target group can say.
-                let cookie = parts.headers.get_all(http::header::SET_COOKIE).iter().next_back().map(text);
-                headers.extend(cookie.map(|cookie| ("set-cookie".to_owned(), Value::String(cookie))));
-                answer["headers"] = Value::Object(headers);
+                answer.headers = Some(Joined::with_last_cookie(headers));
             }
         }
     }
-    serde_json::to_vec(&answer).unwrap_or_default()
+    let mut json = Vec::with_capacity(body.len().div_ceil(3) * 4 + HEAD_BYTES);
+    match serde_json::to_writer(&mut json, &answer) {
+        Ok(()) => json,
+        Err(_) => Vec::new(),
+    }
+}
+
+fn in_base64<S: Serializer>(body: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Base64Display::new(body, &STANDARD))
 }
 
 fn description(status: StatusCode) -> String {

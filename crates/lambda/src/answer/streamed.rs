@@ -11,9 +11,10 @@ use bytes::Bytes;
 use faregate_engine::body::BodyError;
 use http::{HeaderMap, HeaderName, HeaderValue, response::Parts};
 use http_body::{Body, Frame};
+use serde::Serialize;
 use serde_json::json;
 
-use super::headers::{cookies, joined};
+use super::headers::{Cookies, Joined};
 
 /// The content type that tells Lambda that a prelude comes first.
 pub const CONTENT_TYPE: &str = "application/vnd.awslambda.http-integration-response";
@@ -27,15 +28,24 @@ pub const TRAILERS: [HeaderName; 2] = [ERROR_TYPE, ERROR_BODY];
 /// What ends the prelude.
 const SEPARATOR: [u8; 8] = [0; 8];
 
+/// What Lambda wants before the body.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Prelude<'a> {
+    status_code: u16,
+    headers: Joined<'a>,
+    /// The local emulator takes no prelude without these, not even an empty list.
+    cookies: Cookies<'a>,
+}
+
 /// Status, headers and cookies as Lambda wants them before the body.
 #[must_use]
 pub fn prelude(parts: &Parts) -> Vec<u8> {
-    // The local emulator takes no prelude without `cookies`, not even an empty list.
-    let prelude = json!({
-        "statusCode": parts.status.as_u16(),
-        "headers": joined(&parts.headers),
-        "cookies": cookies(&parts.headers),
-    });
+    let prelude = Prelude {
+        status_code: parts.status.as_u16(),
+        headers: Joined::without_cookies(&parts.headers),
+        cookies: Cookies(&parts.headers),
+    };
     serde_json::to_vec(&prelude).unwrap_or_default()
 }
 
