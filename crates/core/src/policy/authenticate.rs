@@ -1,9 +1,6 @@
 //! Phase *authenticate*: which credentials a route takes.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
@@ -77,6 +74,8 @@ pub struct AuthenticatePolicy {
     pub needed: Needed,
     /// Whether a caller without any credential passes as anonymous.
     pub anonymous: bool,
+    /// The query parameters that carry hidden credentials.
+    hidden_parameters: Box<[Box<str>]>,
 }
 
 /// How many of a route's credentials a caller needs.
@@ -107,15 +106,11 @@ pub type ResolveIssuer<'a> = &'a dyn Fn(&str, &mut Place<'_>) -> Option<Arc<Issu
 impl Authenticate {
     /// Compiles the credentials.
     pub fn compile(&self, place: &mut Place<'_>, resolve: ResolveIssuer<'_>) -> AuthenticatePolicy {
-        let one = |credential: Option<CredentialPolicy>| AuthenticatePolicy {
-            credentials: credential.into_iter().collect(),
-            needed: Needed::One,
-            anonymous: false,
+        let one = |credential: Option<CredentialPolicy>| {
+            AuthenticatePolicy::new(credential.into_iter().collect(), Needed::One, false)
         };
         match self {
-            Self::Anonymous {} => {
-                AuthenticatePolicy { credentials: Box::default(), needed: Needed::One, anonymous: true }
-            }
+            Self::Anonymous {} => AuthenticatePolicy::new(Box::default(), Needed::One, true),
             Self::ApiKey(key) => one(Some(CredentialPolicy::ApiKey(key.compile(&mut place.at("api_key"))))),
             Self::Jwt(jwt) => one(jwt.compile(&mut place.at("jwt"), resolve).map(CredentialPolicy::Jwt)),
             Self::Iam {} => one(Some(CredentialPolicy::Iam)),
@@ -182,7 +177,7 @@ fn several(
             place.error(codes::DUPLICATE, format!("two credentials set the header `{name}`"));
         }
     }
-    AuthenticatePolicy { credentials: compiled.into(), needed, anonymous }
+    AuthenticatePolicy::new(compiled.into(), needed, anonymous)
 }
 
 impl CredentialPolicy {
@@ -262,6 +257,11 @@ impl CredentialPolicy {
 }
 
 impl AuthenticatePolicy {
+    fn new(credentials: Box<[CredentialPolicy]>, needed: Needed, anonymous: bool) -> Self {
+        let hidden_parameters = credentials.iter().filter_map(hidden_parameter).map(Into::into).collect();
+        Self { credentials, needed, anonymous, hidden_parameters }
+    }
+
     /// Whether a request that no IAM principal signed may pass.
     #[must_use]
     pub fn passes_unsigned(&self) -> bool {
@@ -290,19 +290,18 @@ impl AuthenticatePolicy {
         }
     }
 
-    /// The query byte for byte, without the pairs that carry hidden credentials.
+    /// The query byte for byte, without the pairs that carry hidden credentials; empty where there is none.
     #[must_use]
-    pub fn visible_query(&self, query: Option<&str>) -> String {
+    pub fn visible_query<'q>(&self, query: Option<&'q str>) -> Cow<'q, str> {
         let query = query.unwrap_or_default();
-        let hidden: BTreeSet<&str> = self.credentials.iter().filter_map(hidden_parameter).collect();
-        if hidden.is_empty() {
-            return query.to_owned();
-        }
         let is_hidden = |pair: &&str| {
-            let name = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned());
-            name.is_some_and(|name| hidden.contains(name.as_str()))
+            let name = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
+            name.is_some_and(|name| self.hidden_parameters.iter().any(|hidden| **hidden == *name))
         };
-        query.split('&').filter(|pair| !is_hidden(pair)).collect::<Vec<_>>().join("&")
+        if self.hidden_parameters.is_empty() || !query.split('&').any(|pair| is_hidden(&pair)) {
+            return Cow::Borrowed(query);
+        }
+        Cow::Owned(query.split('&').filter(|pair| !is_hidden(pair)).collect::<Vec<_>>().join("&"))
     }
 }
 
