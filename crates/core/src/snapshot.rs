@@ -7,7 +7,6 @@ mod limits;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::HeaderValue;
-use url::Url;
 
 use crate::{
     cost::Prices,
@@ -121,8 +120,8 @@ pub struct TargetPolicy {
     pub authority: HeaderValue,
     /// The path that every request's path is put behind; no final slash.
     pub base_path: Box<str>,
-    /// The URL as it was written, for people.
-    pub url: Url,
+    /// The whole URL, for people.
+    pub url: Arc<str>,
     weight: u32,
 }
 
@@ -149,8 +148,8 @@ pub struct RoutePolicy {
     pub plan: PlanNeed,
     /// The route's own limits.
     pub limits: Box<[LimitPolicy]>,
-    /// Cross-origin access.
-    pub cors: Option<CorsPolicy>,
+    /// Cross-origin access; answers hold on to it.
+    pub cors: Option<Arc<CorsPolicy>>,
     /// What to do.
     pub action: Action,
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod access_log;
+mod answers;
 mod authenticate;
 mod authorise;
 mod bounded;
@@ -189,7 +190,7 @@ impl Gateway {
             route::Found::Preflight(answer) => return Ok(answer.map(|()| body::empty())),
         };
         let route = matched.route;
-        recorder.record.route = Some(route.id.to_string());
+        recorder.record.route = Some(Arc::clone(&route.id));
 
         // 4. access: what needs no IO.
         debug_span!("access").in_scope(|| access::check(route, &parts, &client, content.len()))?;
@@ -215,9 +216,9 @@ impl Gateway {
 
         // 8. transform and act.
         match &route.action {
-            Action::Respond(respond) => Ok(debug_span!("respond").in_scope(|| dressing::respond(respond))),
+            Action::Respond(respond) => Ok(debug_span!("respond").in_scope(|| answers::respond(respond))),
             Action::Redirect(redirect) => {
-                debug_span!("redirect").in_scope(|| dressing::redirect(redirect, &parts, &client, &matched))
+                debug_span!("redirect").in_scope(|| answers::redirect(redirect, &parts, &client, &matched))
             }
             Action::Forward(policy) => {
                 let request = forward::Request { parts: &parts, headers, content, client: &client, matched: &matched };

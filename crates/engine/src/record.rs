@@ -1,6 +1,6 @@
 //! The one record that every request leaves.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use faregate_core::{problem::Code, time::Timestamp};
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub struct Record {
     /// The client's address.
     pub address: Option<String>,
     /// The route that matched.
-    pub route: Option<String>,
+    pub route: Option<Arc<str>>,
     /// Who called.
     pub consumer: Option<String>,
     /// Which credential proved it.
@@ -50,9 +50,9 @@ pub struct Record {
     /// Why; for the operator only.
     pub cause: Option<String>,
     /// The backend that was drawn.
-    pub backend: Option<String>,
+    pub backend: Option<Arc<str>>,
     /// The target that was drawn.
-    pub target: Option<String>,
+    pub target: Option<Arc<str>>,
     /// Bytes of the answer's body that were handed on.
     pub body_bytes: u64,
     /// Why the answer's body broke off, if it did.

@@ -151,17 +151,18 @@ impl Part {
 /// By OpenTelemetry's semantic conventions for HTTP servers, and a few of our own.
 fn attributes(record: &Record) -> Vec<KeyValue> {
     let text = |text: &Option<String>| text.clone().map(Value::from);
+    let id = |id: &Option<Arc<str>>| id.clone().map(|id| Value::String(id.into()));
     let known = [
         ("http.request.method", Some(record.method.clone().into())),
         ("url.path", Some(record.path.clone().into())),
         ("server.address", Some(record.host.clone().into())),
         ("client.address", text(&record.address)),
         ("http.response.status_code", Some(i64::from(record.status).into())),
-        ("http.route", text(&record.route)),
+        ("http.route", id(&record.route)),
         ("error.type", record.code.map(|code| code.as_str().into())),
         ("faregate.request_id", Some(record.request_id.clone().into())),
         ("faregate.consumer", text(&record.consumer)),
-        ("faregate.backend", text(&record.backend)),
+        ("faregate.backend", id(&record.backend)),
         ("faregate.config_version", i64::try_from(record.config_version).ok().map(Value::from)),
         ("faas.coldstart", Some(record.cold_start.into())),
     ];

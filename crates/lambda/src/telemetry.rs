@@ -133,6 +133,11 @@ fn bounded(mut record: Record) -> Record {
     for text in texts(&mut record) {
         truncate(text, FIELD_CHARS_MAX);
     }
+    if let Some(target) = record.target.take() {
+        let mut text = target.to_string();
+        truncate(&mut text, FIELD_CHARS_MAX);
+        record.target = Some(text.into());
+    }
     record
 }
 
@@ -146,7 +151,6 @@ fn texts(record: &mut Record) -> impl Iterator<Item = &mut String> {
         &mut record.cause,
         &mut record.consumer,
         &mut record.credential,
-        &mut record.target,
         &mut record.stream_error,
     ];
     texts.into_iter().chain(optional.into_iter().flatten()).chain(record.headers.values_mut())
@@ -202,7 +206,7 @@ mod tests {
             path: long.clone(),
             query: Some(long.clone()),
             headers: (0..16).map(|n| (format!("x-{n}"), long.clone())).collect(),
-            target: Some("\u{1}".repeat(500)),
+            target: Some("\u{1}".repeat(500).into()),
             credential: Some("\u{1}".repeat(500)),
             stream_error: Some("\u{1}".repeat(500)),
             host: long.clone(),

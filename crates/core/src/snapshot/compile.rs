@@ -201,7 +201,7 @@ fn compile_target(target: &Target, place: &mut Place<'_>) -> Option<TargetPolicy
         origin: format!("{}://{authority}", url.scheme()).into(),
         authority: HeaderValue::from_str(&authority).ok()?,
         base_path: url.path().trim_end_matches('/').into(),
-        url,
+        url: url.as_str().into(),
         weight: target.weight,
     })
 }
@@ -235,7 +235,7 @@ fn compile_route(
         authorize: route.authorize.compile(&mut place.at("authorize")),
         plan: limits::plan_need(route, known.plans, &mut place.at("limits")),
         limits: limits::own(route, &mut place.at("limits")),
-        cors: route.cors.as_ref().map(|cors| cors.compile(&mut place.at("cors"))),
+        cors: route.cors.as_ref().map(|cors| Arc::new(cors.compile(&mut place.at("cors")))),
         action: match action {
             Some(action) => action,
             None => {

@@ -97,7 +97,7 @@ mod tests {
     fn refusals_leave_ten_lines_a_second_and_failures_of_backends_all() {
         let (policy, refused) = (AccessLogPolicy::default(), RefusedLines::default());
         let record = |status, code| Record { status, code, ..Record::default() };
-        let of_backend = |record| Record { backend: Some("b".to_owned()), ..record };
+        let of_backend = |record| Record { backend: Some("b".into()), ..record };
         let lines = |record: &Record, second| {
             let now = Timestamp::from_seconds(second);
             (0..50).filter(|_| is_logged(&policy, record, &refused, now, 0)).count()

@@ -1,18 +1,17 @@
-//! What every answer wears, and the answers that need no backend.
+//! What every answer wears.
 
-use faregate_core::{
-    policy::{cors::CorsPolicy, redirect::RedirectPolicy, respond::RespondPolicy},
-    problem::{Code, Problem},
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request::Parts};
+use std::sync::Arc;
 
-use super::{caller::Caller, edge::Client, route::Matched, snapshots::Loaded};
-use crate::body::{Body, empty, full};
+use faregate_core::policy::cors::CorsPolicy;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+
+use super::{caller::Caller, snapshots::Loaded};
+use crate::body::Body;
 
 /// Headers that answers get whatever came of the request, collected while it is decided.
 #[derive(Default)]
 pub(super) struct Dressing {
-    cors: Option<CorsPolicy>,
+    cors: Option<Arc<CorsPolicy>>,
     origin: HeaderMap,
     version: Option<u64>,
     private: bool,
@@ -27,8 +26,8 @@ impl Dressing {
     }
 
     /// The answer belongs to a route with this policy.
-    pub(super) fn cors(&mut self, policy: Option<&CorsPolicy>) {
-        self.cors = policy.cloned();
+    pub(super) fn cors(&mut self, policy: Option<&Arc<CorsPolicy>>) {
+        self.cors = policy.map(Arc::clone);
     }
 
     /// The answer is for this caller, and for no cache in between unless it says so.
@@ -65,32 +64,4 @@ impl Dressing {
             headers.insert("x-faregate-config", version.into());
         }
     }
-}
-
-/// The answer of a `respond` route.
-pub(super) fn respond(policy: &RespondPolicy) -> Response<Body> {
-    let mut response = Response::new(full(policy.body.clone()));
-    *response.status_mut() = policy.status;
-    *response.headers_mut() = policy.headers.clone();
-    response
-}
-
-/// The answer of a `redirect` route.
-pub(super) fn redirect(
-    policy: &RedirectPolicy,
-    parts: &Parts,
-    client: &Client,
-    matched: &Matched<'_>,
-) -> Result<Response<Body>, Problem> {
-    let invalid = |cause: String| Problem::new(Code::RequestInvalid, "the path cannot be redirected").caused_by(cause);
-    let captures = matched.entry.pattern.captures(parts.uri.path()).unwrap_or_default();
-    let query = matched.route.authenticate.visible_query(parts.uri.query());
-    let location = policy
-        .location(&parts.uri, &query, &client.host, &matched.entry.pattern, &captures)
-        .map_err(|error| invalid(error.to_string()))?;
-    let location = HeaderValue::from_str(&location).map_err(|error| invalid(error.to_string()))?;
-    let mut response = Response::new(empty());
-    *response.status_mut() = policy.status;
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
 }

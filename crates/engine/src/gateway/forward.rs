@@ -2,7 +2,7 @@
 
 mod head;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use faregate_core::{
@@ -49,16 +49,18 @@ impl Forward<'_> {
         let choice = self.policy.draw(self.ports.random.next_u64()).ok_or_else(unavailable)?;
         let backend = &self.snapshot.backends[choice.backend];
         let target = backend.draw(self.ports.random.next_u64()).ok_or_else(unavailable)?;
-        recorder.record.backend = Some(backend.id.to_string());
-        recorder.record.target = Some(target.url.to_string());
+        recorder.record.backend = Some(Arc::clone(&backend.id));
+        recorder.record.target = Some(Arc::clone(&target.url));
 
+        let Request { parts, mut headers, content, client, matched } = request;
+        matched.route.authenticate.hide_headers(&mut headers);
         let outbound = OutboundRequest {
-            method: request.parts.method.clone(),
+            method: parts.method.clone(),
             origin: target.origin.to_string(),
-            path_and_query: self.path_and_query(&request, target)?,
+            path_and_query: self.path_and_query(parts, matched, target)?,
             limits: self.limits(backend, deadline),
-            headers: self.headers(&request, admission, choice, target, recorder),
-            body: request.content,
+            headers: self.headers(headers, client, admission, choice, target, recorder),
+            body: content,
         };
         let answered = recorder.forwarded(self.ports.outbound.send(outbound)).await;
         let mut response = answered.map_err(|error| problem_of(&error))?;
@@ -68,34 +70,34 @@ impl Forward<'_> {
     }
 
     /// Base path, rewritten path and the query without hidden credentials.
-    fn path_and_query(&self, request: &Request<'_>, target: &TargetPolicy) -> Result<String, Problem> {
-        let uri = &request.parts.uri;
-        let pattern = &request.matched.entry.pattern;
+    fn path_and_query(&self, parts: &Parts, matched: &Matched<'_>, target: &TargetPolicy) -> Result<String, Problem> {
+        let uri = &parts.uri;
+        let pattern = &matched.entry.pattern;
         let captures = pattern.captures(uri.path()).unwrap_or_default();
         let path = self.policy.path.apply(uri.path(), pattern, &captures).map_err(|error| {
             Problem::new(Code::RequestInvalid, "the path cannot be forwarded").caused_by(error.to_string())
         })?;
-        let query = request.matched.route.authenticate.visible_query(uri.query());
+        let query = matched.route.authenticate.visible_query(uri.query());
         let separator = if query.is_empty() { "" } else { "?" };
         Ok(format!("{}{path}{separator}{query}", target.base_path))
     }
 
+    /// The client's headers with what the gateway says of the request, then with the route's changes.
     fn headers(
         &self,
-        request: &Request<'_>,
+        mut headers: HeaderMap,
+        client: &Client,
         admission: &Admission,
         choice: &BackendChoice,
         target: &TargetPolicy,
         recorder: &mut Recorder,
     ) -> HeaderMap {
-        let mut headers = request.headers.clone();
-        request.matched.route.authenticate.hide_headers(&mut headers);
-        head::add_forwarding(&mut headers, request.client, &recorder.record.request_id);
+        head::add_forwarding(&mut headers, client, &recorder.record.request_id);
         head::add_identity(&mut headers, admission.clearance().caller(), admission.plan());
         trace::continue_trace(&mut headers, &recorder.record.trace_id, &recorder.record.span);
         let host = match &self.policy.host {
             HostPolicy::Target => Some(target.authority.clone()),
-            HostPolicy::Preserve => HeaderValue::from_str(&request.client.authority).ok(),
+            HostPolicy::Preserve => HeaderValue::from_str(&client.authority).ok(),
             HostPolicy::Name(name) => Some(name.clone()),
         };
         headers.insert(header::HOST, host.unwrap_or_else(|| target.authority.clone()));
