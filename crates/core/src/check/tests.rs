@@ -2,7 +2,11 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, p
 use serde_json::{Value, json};
 
 use super::{CheckOptions, check, entries_of_file};
-use crate::{diagnostic::Report, document::Kind};
+use crate::{
+    diagnostic::Report,
+    document::{Document, Kind},
+    snapshot::Snapshot,
+};
 
 /// Pointer and code of every finding, with kind and id in front of the pointer.
 fn findings(file: &Value) -> Vec<(String, String)> {
@@ -457,6 +461,27 @@ fn json_value() -> impl Strategy<Value = Value> {
         "hosts",
         "access",
         "allow",
+        "limits",
+        "limit",
+        "per",
+        "minute",
+        "by",
+        "plan",
+        "issuer",
+        "issuers",
+        "audiences",
+        "jwks",
+        "discover",
+        "introspection",
+        "client",
+        "jwt",
+        "all_of",
+        "forward_auth",
+        "iam",
+        "authorize",
+        "scopes",
+        "all",
+        "x",
         "/a",
         "/{x+}",
         "*",
@@ -485,23 +510,45 @@ fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A file of any shape; most have the sections of a document with up to three entries, some of the same kind and id.
+fn any_file() -> impl Strategy<Value = Value> {
+    let sections = prop::sample::select(vec!["settings", "issuers", "plans", "backends", "routes"]);
+    let entry = (sections, prop::sample::select(vec!["x", "y", "Z z"]), json_value());
+    let document = prop::collection::vec(entry, 0..4).prop_map(|entries| {
+        let mut file = json!({});
+        for (section, id, mut value) in entries {
+            if section == "settings" {
+                file[section] = value;
+                continue;
+            }
+            if let Some(fields) = value.as_object_mut() {
+                fields.insert("id".to_owned(), json!(id));
+            }
+            match &mut file[section] {
+                Value::Array(entries) => entries.push(value),
+                absent => *absent = json!([value]),
+            }
+        }
+        file
+    });
+    prop_oneof![9 => document, 1 => json_value()]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100_000))]
 
     #[test]
-    fn any_json_at_all_gives_diagnostics_or_a_document_and_never_a_panic(
-        settings in json_value(), backend in json_value(), route in json_value(),
-    ) {
-        let mut file = json!({"settings": settings, "backends": [backend], "routes": [route]});
-        for section in ["backends", "routes"] {
-            if let Some(fields) = file[section][0].as_object_mut() {
-                fields.insert("id".to_owned(), json!("x"));
-            }
-        }
+    fn any_json_at_all_gives_diagnostics_or_a_document_that_loads_and_never_a_panic(file in any_file()) {
         let mut report = Report::default();
         let entries: Vec<_> = entries_of_file(&file, &mut report).into_iter().map(|(_, entry)| entry).collect();
         let checked = check(&entries, CheckOptions::default(), report);
         assert_eq!(checked.document.is_none(), super::has_errors(&checked.diagnostics));
+        if let Some(raw) = checked.document {
+            // As an environment reads it.
+            let bytes = serde_json::to_vec(&raw).expect("JSON");
+            let document: Document = serde_json::from_slice(&bytes).expect("a document");
+            assert!(Snapshot::compile(&document, &mut Report::default()).is_some());
+        }
     }
 }
 
