@@ -33,10 +33,12 @@ pub(super) struct Configuration {
 impl Configuration {
     /// Finds the file; of the demo with another backend port a changed copy.
     pub(super) fn find(arguments: &DevArguments, workspace: &Workspace) -> Result<Self, Failure> {
-        let is_demo = arguments.config == Path::new(DEMO);
-        let file = if is_demo { workspace.root().join(DEMO) } else { arguments.config.clone() };
+        let demo = workspace.root().join(DEMO);
+        let file = if arguments.config == Path::new(DEMO) { demo.clone() } else { arguments.config.clone() };
         let shown = workspace.shown(&file);
         let file = file.canonicalize().map_err(Failure::because(format!("the configuration {shown} (--config)")))?;
+        // However it is written.
+        let is_demo = demo.canonicalize().is_ok_and(|demo| demo == file);
         if !is_demo || arguments.backend_port == backend::DEFAULT_PORT {
             return Ok(Self { file, is_demo });
         }
@@ -109,8 +111,24 @@ fn with_backend_port(text: &str, port: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEMO, with_backend_port};
-    use crate::workspace::Workspace;
+    use clap::Parser as _;
+
+    use super::{Configuration, DEMO, with_backend_port};
+    use crate::{Arguments, Command, workspace::Workspace};
+
+    #[test]
+    fn the_demo_is_known_however_its_path_is_written() {
+        let workspace = Workspace::of_this_checkout();
+        let root = workspace.root().display();
+        let is_demo = |config: &str| {
+            let arguments = Arguments::try_parse_from(["xtask", "dev", "--config", config]).expect("arguments");
+            let Command::Dev(arguments) = arguments.command else { panic!("not dev") };
+            Configuration::find(&arguments, &workspace).expect("a file").is_demo
+        };
+        assert!(is_demo(DEMO));
+        assert!(is_demo(&format!("{root}/{DEMO}")) && is_demo(&format!("{root}/xtask/../{DEMO}")));
+        assert!(!is_demo(&format!("{root}/examples/orders.yaml")));
+    }
 
     #[test]
     fn the_demo_can_have_its_backend_at_another_port() {
