@@ -75,8 +75,19 @@ async fn a_backend_reset_ends_in_trailers_and_adds_no_byte() {
         stack.driver().wait_for_log(|line| line.text.contains("\"stream_error\":\"reset\"")).await.expect("a record");
     let record: serde_json::Value = serde_json::from_str(&line.text).expect("JSON");
     assert_eq!((&record["status"], &record["body_bytes"]), (&json!(200), &json!(5)));
-    // The client of the function URL sees a broken body, too.
     assert_eq!(stack.driver().environments()[0].exits, 0);
+}
+
+#[tokio::test]
+async fn the_client_of_a_backend_that_resets_sees_a_broken_body() {
+    let (backend, sender) = written().await;
+    let stack = Stack::start(&open_to(&backend)).await.expect("a stack");
+    sender.send(Ok(Bytes::from_static(b"first"))).await.expect("sent");
+    let mut answer = stack.open(get("/")).await.expect("an answer").into_body();
+    assert_eq!(answer.frame().await.expect("a frame").expect("data").into_data().expect("data"), "first");
+    sender.send(Err(std::io::Error::other("reset"))).await.expect("sent");
+    let broken = answer.frame().await.expect("an end that is told");
+    assert!(broken.is_err(), "{broken:?}");
 }
 
 #[tokio::test]

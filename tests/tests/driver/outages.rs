@@ -4,6 +4,9 @@ use serde_json::json;
 
 use super::support::{document, get, open_to, request};
 
+/// Takes the echo backend a while, so that requests that pass the time leave the machine to others.
+const UNHURRIED: &str = "/?delay=50ms";
+
 #[tokio::test]
 async fn while_dynamodb_is_down_the_loaded_snapshot_serves_and_its_age_shows() {
     let backend = Backend::echo("b").await.expect("a backend");
@@ -13,9 +16,9 @@ async fn while_dynamodb_is_down_the_loaded_snapshot_serves_and_its_age_shows() {
     // Requests go on until the poll that fails was seen, and after it.
     let mut answered = 0;
     while !stack.driver().log_lines().iter().any(|line| line.text.contains("\"metric\":\"ConfigAge\"")) {
-        assert_eq!(stack.send(get("/")).await.expect("an answer").status.as_u16(), 200);
+        assert_eq!(stack.send(get(UNHURRIED)).await.expect("an answer").status.as_u16(), 200);
         answered += 1;
-        assert!(answered < 100_000, "no poll failed");
+        assert!(answered < 1000, "no poll failed");
     }
     assert_eq!(stack.send(get("/")).await.expect("an answer").status.as_u16(), 200);
 
@@ -25,9 +28,9 @@ async fn while_dynamodb_is_down_the_loaded_snapshot_serves_and_its_age_shows() {
     stack.stores().apply(&document).await.expect("applied");
     let mut seen = None;
     while seen.is_none() {
-        seen = stack.send(get("/")).await.expect("an answer").header("x-faregate-config");
+        seen = stack.send(get(UNHURRIED)).await.expect("an answer").header("x-faregate-config");
         answered += 1;
-        assert!(answered < 200_000, "the change never served");
+        assert!(answered < 2000, "the change never served");
     }
     assert_eq!(seen.as_deref(), Some("2"));
 }

@@ -1,9 +1,12 @@
 //! Documents and requests of these tests.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use faregate_tests::Backend;
 use http::{Request, request::Builder};
 use serde_json::{Value, json};
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// One backend under every path, for anybody.
 pub(crate) fn open_to(backend: &Backend) -> Value {
@@ -21,6 +24,13 @@ pub(crate) fn document(backend: &Backend, fields: &Value) -> Value {
         "backends": [{"id": "b", "targets": [{"url": backend.url()}]}],
         "routes": [route],
     })
+}
+
+/// When to ask again for what is not there yet: soon, and yet leaving the machine to what makes it.
+pub(crate) fn again() -> Interval {
+    let mut again = tokio::time::interval(Duration::from_millis(20));
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    again
 }
 
 pub(crate) fn request(method: &str, target: &str) -> Builder {
