@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::{
     Client,
+    error::{DisplayErrorContext, SdkError},
+    operation::put_metric_data::PutMetricDataError,
     primitives::DateTime,
     types::{Dimension, MetricDatum, StandardUnit},
 };
@@ -16,6 +18,8 @@ const NAMESPACE: &str = "Faregate";
 const METRICS_MAX: usize = 1000;
 /// How many bytes one call has at most, before they are compressed: AWS takes 1 MB.
 const BYTES_MAX: usize = 900_000;
+/// The status of a call that is larger all the same.
+const TOO_LARGE: u16 = 413;
 /// What a metric has beside its texts and values, and what each of its values has with its count, at most (CBOR).
 const METRIC_BYTES: usize = 256;
 const VALUE_BYTES: usize = 18;
@@ -80,11 +84,22 @@ impl MetricSink for CloudWatchSink {
     async fn put(&self, series: &[Series]) -> Result<u64, SinkError> {
         let data: Vec<MetricDatum> = series.iter().flat_map(|series| self.data(series)).collect();
         let put = self.client.put_metric_data().namespace(NAMESPACE).set_metric_data(Some(data));
-        put.send().await.map_err(|error| {
-            SinkError(aws_sdk_cloudwatch::error::DisplayErrorContext(&error).to_string().chars().take(300).collect())
-        })?;
+        put.send().await.map_err(|error| sink_error(&error))?;
         Ok(0)
     }
+}
+
+/// What AWS says is wrong with the metrics themselves will be wrong the next time, too. All else passes: throttling, an outage,
+/// and a role that is mended.
+fn sink_error(error: &SdkError<PutMetricDataError>) -> SinkError {
+    let cause = DisplayErrorContext(error).to_string().chars().take(300).collect();
+    let is_too_large = error.raw_response().is_some_and(|response| response.status().as_u16() == TOO_LARGE);
+    let is_wrong = error.as_service_error().is_some_and(|error| {
+        error.is_invalid_parameter_value_exception()
+            || error.is_invalid_parameter_combination_exception()
+            || error.is_missing_required_parameter_exception()
+    });
+    if is_wrong || is_too_large { SinkError::Refused(cause) } else { SinkError::Unavailable(cause) }
 }
 
 #[cfg(test)]

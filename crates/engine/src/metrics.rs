@@ -175,7 +175,8 @@ impl Metrics {
         self.telemetry.metric(Metric::MetricsDelayed, &format!("lost with the environment: {cause}"));
     }
 
-    /// Sends all that waits, with as many calls as that takes; what a call does not take waits again.
+    /// Sends all that waits, with as many calls as that takes; what a call does not take waits again, unless it never will be
+    /// taken.
     async fn flush(&self, policy: Policy) -> Result<(), SinkError> {
         let sink: &dyn MetricSink = match self.sink(policy) {
             Sink::Cloudwatch => &*self.sinks.cloudwatch,
@@ -189,7 +190,14 @@ impl Metrics {
             if self.sink(policy) == Sink::Cloudwatch {
                 self.meter.metric_call();
             }
-            self.meter.log_bytes(sink.put(&kept.taken[..fitting]).await?);
+            match sink.put(&kept.taken[..fitting]).await {
+                Ok(log_bytes) => self.meter.log_bytes(log_bytes),
+                // Kept, they would stand before all that come after them.
+                Err(SinkError::Refused(cause)) => {
+                    self.tell(Metric::MetricsDelayed, &format!("lost, since they were refused for good: {cause}"));
+                }
+                Err(error) => return Err(error),
+            }
             kept.taken.drain(..fitting);
         }
         Ok(())

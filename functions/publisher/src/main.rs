@@ -3,7 +3,7 @@
 //! The stream's records, the schedule and a deploy only say *when*; what is published is read from the
 //! table. So a lost event costs five minutes and a repeated one nothing.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use faregate_aws::{AwsConfig, CloudWatchSink, DynamoConfigStore, Patience};
 use faregate_core::{check::CheckOptions, policy::telemetry::Sink, time::Timestamp};
@@ -53,8 +53,8 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 
 /// Counts a refused configuration, by its mistakes: the alarm on it must not depend on traffic.
 async fn count(mistakes: usize, sink: &dyn MetricSink, clock: &dyn Clock, telemetry: &dyn Telemetry) {
-    let sums = BTreeMap::from([(Metric::PublishRejected.name(), mistakes as f64)]);
-    let series = Series { minute: clock.now(), route: None, sums, values: BTreeMap::new() };
+    let mut series = Series::of_minute(clock.now(), None);
+    series.sums.insert(Metric::PublishRejected.name(), mistakes as f64);
     if let Err(error) = sink.put(&[series]).await {
         telemetry.metric(Metric::MetricsDelayed, &format!("a refused configuration was not counted: {error}"));
     }

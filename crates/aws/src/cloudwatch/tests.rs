@@ -5,12 +5,19 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aws_sdk_cloudwatch::{Client, config::Builder};
+use aws_sdk_cloudwatch::{
+    Client,
+    config::{Builder, http::HttpResponse},
+    error::{ErrorMetadata, SdkError},
+    operation::put_metric_data::PutMetricDataError,
+    primitives::SdkBody,
+    types::error::{InternalServiceFault, InvalidParameterValueException, MissingRequiredParameterException},
+};
 use faregate_core::time::Timestamp;
 use faregate_engine::{
     fakes::FakeClock,
     metrics::Histogram,
-    ports::{MetricSink, Series},
+    ports::{MetricSink, Series, SinkError},
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -22,7 +29,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use super::CloudWatchSink;
+use super::{CloudWatchSink, sink_error};
 use crate::{AwsConfig, Patience};
 
 const NAMES: [&str; 12] = [
@@ -107,4 +114,25 @@ async fn metrics_without_values_are_bounded_by_their_number() {
     assert_eq!(sink.fits(&series[..3]), 3);
     sink.put(&series[..3]).await.expect("sent");
     assert_eq!(calls.lock().expect("a lock").len(), 1);
+}
+
+#[test]
+fn what_is_wrong_with_the_metrics_themselves_is_refused_for_good_and_nothing_else() {
+    let unknown = |code: &str| PutMetricDataError::generic(ErrorMetadata::builder().code(code).build());
+    let wrong = InvalidParameterValueException::builder().message("the timestamp is too old").build();
+    let missing = MissingRequiredParameterException::builder().build();
+    for (error, status, is_for_good) in [
+        (PutMetricDataError::InvalidParameterValueException(wrong), 400, true),
+        (PutMetricDataError::MissingRequiredParameterException(missing), 400, true),
+        (unknown("RequestEntityTooLarge"), 413, true),
+        (unknown("ThrottlingException"), 400, false),
+        (unknown("AccessDenied"), 403, false),
+        (unknown("ExpiredToken"), 403, false),
+        (PutMetricDataError::InternalServiceFault(InternalServiceFault::builder().build()), 500, false),
+    ] {
+        let told = format!("{status} {error:?}");
+        let response = HttpResponse::new(status.try_into().expect("a status"), SdkBody::empty());
+        let error = sink_error(&SdkError::service_error(error, response));
+        assert_eq!(matches!(error, SinkError::Refused(_)), is_for_good, "{told}");
+    }
 }

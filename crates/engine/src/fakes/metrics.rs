@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 
 use super::{Faults, locked};
-use crate::ports::{MetricSink, Series, SinkError};
+use crate::ports::{MetricSink, Series, SinkError, StoreError};
 
 /// Keeps every series that was sent.
 #[derive(Debug, Default)]
@@ -47,7 +47,10 @@ impl MetricSink for FakeMetricSink {
     }
 
     async fn put(&self, series: &[Series]) -> Result<u64, SinkError> {
-        self.faults.begin("put").await.map_err(|error| SinkError(error.to_string()))?;
+        self.faults.begin("put").await.map_err(|error| match error {
+            StoreError::Rejected(cause) => SinkError::Refused(cause),
+            error => SinkError::Unavailable(error.to_string()),
+        })?;
         locked(&self.sent).extend_from_slice(series);
         Ok(self.log_bytes.load(Ordering::Relaxed))
     }

@@ -10,14 +10,15 @@ use faregate_core::time::Timestamp;
 use super::REQUESTS;
 use crate::ports::Series;
 
-const MINUTE_MILLIS: u64 = 60_000;
 /// How many minutes wait to be sent at most; older ones are added to the oldest of these.
 const MINUTES_MAX: usize = 30;
+/// How many series these minutes have together at most, of 15 KB each if every histogram is full; more than one minute has.
+const SERIES_MAX: usize = 500;
 /// How many routes have metrics of their own, as long as the environment lives; those of others count as [`OTHER`].
 const ROUTES_MAX: usize = 100;
 const OTHER: &str = "other";
 
-type Key = (u64, Option<Arc<str>>);
+type Key = (Timestamp, Option<Arc<str>>);
 
 /// At most [`MINUTES_MAX`] minutes, each of the whole gateway and of at most [`ROUTES_MAX`] routes and [`OTHER`].
 #[derive(Debug, Default)]
@@ -30,13 +31,16 @@ pub(super) struct Pending {
 impl Pending {
     /// Changes what is counted of a minute, of the whole gateway and of the route.
     pub(super) fn change(&mut self, now: Timestamp, route: Option<&str>, change: impl Fn(&mut Series)) {
-        let minute = now.as_millis() / MINUTE_MILLIS;
-        change(self.entry((minute, None)));
+        let before = self.series.len();
+        change(self.entry(Series::of_minute(now, None)));
         if let Some(route) = route {
             let route = self.named(route);
-            change(self.entry((minute, Some(route))));
+            change(self.entry(Series::of_minute(now, Some(route))));
         }
-        self.bound();
+        // Most requests add to what is there.
+        if self.series.len() > before {
+            self.bound();
+        }
     }
 
     /// How many requests wait.
@@ -53,8 +57,7 @@ impl Pending {
     /// Adds what was taken and not sent.
     pub(super) fn keep(&mut self, series: Vec<Series>) {
         for kept in series {
-            let minute = kept.minute.as_millis() / MINUTE_MILLIS;
-            merge(self.entry((minute, kept.route.clone())), &kept);
+            merge(self.entry(Series::of_minute(kept.minute, kept.route.clone())), &kept);
         }
         self.bound();
     }
@@ -72,27 +75,22 @@ impl Pending {
         name
     }
 
-    fn entry(&mut self, key: Key) -> &mut Series {
-        self.series.entry(key).or_insert_with_key(|(minute, route)| Series {
-            minute: Timestamp::from_millis(minute * MINUTE_MILLIS),
-            route: route.clone(),
-            sums: BTreeMap::new(),
-            values: BTreeMap::new(),
-        })
+    /// What is there of a minute and route, or this.
+    fn entry(&mut self, empty: Series) -> &mut Series {
+        self.series.entry((empty.minute, empty.route.clone())).or_insert(empty)
     }
 
-    /// Adds the oldest minutes together until there are few enough: nothing is lost but when it was.
+    /// Adds the oldest minutes together until there is little enough: nothing is lost but when it was.
     fn bound(&mut self) {
-        loop {
-            let mut minutes: Vec<u64> = self.series.keys().map(|(minute, _)| *minute).collect();
-            minutes.dedup();
-            let [_, next, ..] = minutes[..] else { return };
-            if minutes.len() <= MINUTES_MAX {
+        let mut minutes: Vec<Timestamp> = self.series.keys().map(|(minute, _)| *minute).collect();
+        minutes.dedup();
+        for (older, [_, next]) in minutes.array_windows().enumerate() {
+            if minutes.len() - older <= MINUTES_MAX && self.series.len() <= SERIES_MAX {
                 return;
             }
-            let later = self.series.split_off(&(next, None));
+            let later = self.series.split_off(&(*next, None));
             for ((_, route), old) in std::mem::replace(&mut self.series, later) {
-                merge(self.entry((next, route)), &old);
+                merge(self.entry(Series::of_minute(*next, route)), &old);
             }
         }
     }
@@ -104,5 +102,44 @@ fn merge(into: &mut Series, from: &Series) {
     }
     for (name, values) in &from.values {
         into.values.entry(name).or_default().merge(values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use faregate_core::time::Timestamp;
+
+    use super::{MINUTES_MAX, Pending, REQUESTS, ROUTES_MAX, SERIES_MAX};
+
+    /// An hour in which each of so many routes is asked once a minute; nothing is sent.
+    fn an_hour_of(routes: usize) -> Pending {
+        let mut pending = Pending::default();
+        for minute in 0..60 {
+            let now = Timestamp::from_seconds(1_800_000_000).plus(Duration::from_secs(60 * minute));
+            for route in 0..routes {
+                let name = format!("r{route}");
+                pending.change(now, Some(&name), |series| *series.sums.entry(REQUESTS).or_default() += 1.0);
+                assert!(pending.series.len() <= SERIES_MAX);
+            }
+        }
+        pending
+    }
+
+    #[test]
+    fn an_outage_keeps_half_an_hour_apart_and_less_of_many_routes_and_loses_no_request() {
+        for (routes, kept_apart) in [(1, MINUTES_MAX), (10, MINUTES_MAX), (ROUTES_MAX, 4), (ROUTES_MAX + 50, 4)] {
+            let mut pending = an_hour_of(routes);
+            assert_eq!(pending.requests(), 60.0 * routes as f64);
+            let series = pending.take();
+            let minutes = series.iter().filter(|series| series.route.is_none()).count();
+            assert_eq!(minutes, kept_apart, "{routes}");
+            let of_routes = series.iter().filter(|series| series.route.is_some());
+            assert_eq!(of_routes.map(|series| series.sums[REQUESTS]).sum::<f64>(), 60.0 * routes as f64, "{routes}");
+            assert!(pending.take().is_empty());
+            pending.keep(series);
+            assert_eq!(pending.requests(), 60.0 * routes as f64, "sent again: {routes}");
+        }
     }
 }

@@ -16,14 +16,20 @@ pub trait MetricSink: Send + Sync {
     }
 
     /// Sends them with one call, and says how many bytes of log lines that took; after an error they are kept, and sent
-    /// again with the next.
+    /// again with the next, unless they are refused for good.
     async fn put(&self, series: &[Series]) -> Result<u64, SinkError>;
 }
 
 /// Why metrics were not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SinkError(pub String);
+pub enum SinkError {
+    /// Later they may be.
+    #[error("{0}")]
+    Unavailable(String),
+    /// They are wrong, and will never be.
+    #[error("refused for good: {0}")]
+    Refused(String),
+}
 
 /// The metrics of a minute, of the whole gateway or of one route.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +42,17 @@ pub struct Series {
     pub sums: BTreeMap<&'static str, f64>,
     /// Values by name, each with its unit.
     pub values: BTreeMap<&'static str, Histogram>,
+}
+
+const MINUTE_MILLIS: u64 = 60_000;
+
+impl Series {
+    /// What counts in the minute of `time`: nothing yet.
+    #[must_use]
+    pub fn of_minute(time: Timestamp, route: Option<Arc<str>>) -> Self {
+        let minute = Timestamp::from_millis(time.as_millis() / MINUTE_MILLIS * MINUTE_MILLIS);
+        Self { minute, route, sums: BTreeMap::new(), values: BTreeMap::new() }
+    }
 }
 
 /// Where each sort of sink leads.

@@ -174,6 +174,24 @@ async fn what_one_call_took_is_not_sent_again_with_what_the_next_did_not_take() 
 }
 
 #[tokio::test]
+async fn what_is_refused_for_good_does_not_stand_before_what_comes_after_it() {
+    let harness = Harness::new(document(json!({"flush_seconds": 10}))).await;
+    calls(&harness, 3).await;
+    harness.sink.faults.fail_next(StoreError::Rejected("the timestamp is too old".to_owned()));
+    for _ in 0..2 {
+        harness.clock.advance(Duration::from_secs(60));
+        calls(&harness, 2).await;
+    }
+    harness.gateway.leave().await;
+    // The request beside which they are sent may be among those that are refused.
+    assert!((3.0..=4.0).contains(&harness.sink.sum("Requests")), "{}", harness.sink.sum("Requests"));
+    assert_eq!(harness.sink.sum("MetricsDelayed"), 1.0);
+    let told = harness.telemetry.metrics();
+    let cause = "lost, since they were refused for good: the timestamp is too old";
+    assert_eq!(told, [(Metric::MetricsDelayed, cause.to_owned())]);
+}
+
+#[tokio::test]
 async fn metrics_that_cannot_be_sent_at_the_end_are_said_to_be_lost() {
     let harness = Harness::new(document(json!({}))).await;
     calls(&harness, 1).await;
