@@ -3,7 +3,7 @@
 use faregate_core::policy::edge::{EDGE_SECRET_BYTES_MIN, Edge};
 use saphyr::{LoadableYamlNode, Yaml};
 
-use super::{kind, resources, text};
+use super::{kind, resources, section, text};
 
 const EDGE: &str = include_str!("../../../infra/edge.yaml");
 
@@ -55,6 +55,33 @@ fn the_stack_has_nothing_else() {
         "AWS::WAFv2::WebACL",
     ];
     assert_eq!(kinds, expected);
+}
+
+/// Elsewhere it would fail half-way, or make a certificate that CloudFront never sees.
+#[test]
+fn it_is_refused_outside_of_us_east_1_and_for_a_domain_that_has_no_certificate() {
+    let rules: Vec<String> =
+        section(EDGE, "Rules").iter().map(|(name, rule)| format!("{name} {}", text(rule))).collect();
+    let [region, domain] = rules.as_slice() else { panic!("{rules:?}") };
+    let expected = "StandsWhereCloudFrontLooks {Assertions: [{Assert: !Equals [!Ref AWS::Region, us-east-1], ";
+    assert!(region.starts_with(expected), "{region}");
+    assert!(
+        domain.starts_with("DomainHasCertificate {RuleCondition: !Not [!Equals [!Ref DomainName, ]], "),
+        "{domain}"
+    );
+}
+
+#[test]
+fn what_may_be_left_out_may_be_empty() {
+    let parameters = section(EDGE, "Parameters").into_iter();
+    let mut optional: Vec<(String, String)> = parameters
+        .filter(|(_, parameter)| parameter.as_mapping_get("Default").map(text).as_deref() == Some(""))
+        .map(|(name, parameter)| (name, text(at(&parameter, "AllowedPattern"))))
+        .collect();
+    optional.sort();
+    let names: Vec<&str> = optional.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["CertificateArn", "DomainName", "HostedZoneId"]);
+    assert!(optional.iter().all(|(_, pattern)| pattern.starts_with("^$|^") && pattern.ends_with('$')), "{optional:?}");
 }
 
 #[test]
