@@ -12,7 +12,7 @@ mod rule;
 mod window;
 
 pub use bucket::{Draw, Shape};
-pub use counter::{Ask, Counter, Obstacle, Return, RollUp, Slot, SlotName, Take};
+pub use counter::{Ask, Counter, Obstacle, Return, RollUp, Slot, SlotName, Spent, Take};
 pub use lease::{Lease, Sizing};
 pub use rule::{Mode, Rule};
 pub use window::Window;

@@ -2,12 +2,14 @@
 
 mod compile;
 mod identity;
+mod limit_set;
 mod limits;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use http::HeaderValue;
 
+pub use self::limit_set::{LimitSet, Owner};
 use crate::{
     cost::Prices,
     document::Timeouts,
@@ -21,7 +23,6 @@ use crate::{
         cors::CorsPolicy,
         edge::EdgePolicy,
         forward::{ForwardPolicy, draw_by_weight},
-        limit::LimitPolicy,
         redirect::RedirectPolicy,
         respond::RespondPolicy,
         telemetry::{AccessLogPolicy, Metrics},
@@ -37,8 +38,6 @@ pub struct Snapshot {
     pub issuers: Box<[Arc<IssuerPolicy>]>,
     /// The plans, by id.
     pub plans: BTreeMap<Box<str>, PlanPolicy>,
-    /// The longest window of any plan: so long a counter of plans is needed.
-    pub longest_plan_window: Duration,
     /// The backends.
     pub backends: Box<[BackendPolicy]>,
     /// The routes that are enabled.
@@ -75,7 +74,7 @@ pub struct PlanPolicy {
     /// Its id.
     pub id: Arc<str>,
     /// Its limits.
-    pub limits: Box<[LimitPolicy]>,
+    pub limits: LimitSet,
 }
 
 /// Which plan counts on a route.
@@ -147,7 +146,7 @@ pub struct RoutePolicy {
     /// Which plan counts here.
     pub plan: PlanNeed,
     /// The route's own limits.
-    pub limits: Box<[LimitPolicy]>,
+    pub limits: LimitSet,
     /// Cross-origin access; answers hold on to it.
     pub cors: Option<Arc<CorsPolicy>>,
     /// What to do.

@@ -397,7 +397,7 @@ pub(crate) fn run(case: &Case) -> Outcome {
     };
     let mut fleet = Fleet {
         case,
-        rule: Rule { id: "x".into(), limit, window, mode },
+        rule: Rule::new("x", limit, window, mode),
         store: Store::new(),
         environments: Vec::new(),
         random: Random::new(),

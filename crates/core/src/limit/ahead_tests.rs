@@ -2,14 +2,14 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::{Ask, Counter, Lease, Mode, Obstacle, Rule, Sizing, Take, Window};
+use super::{Ask, Counter, Lease, Mode, Obstacle, Rule, Sizing, Spent, Take, Window};
 use crate::time::Timestamp;
 
 const SIZING: Sizing = Sizing { service: Duration::from_millis(20), random: 0.0, is_clock_wrong: false, waiting: 0 };
 const HOUR_BEGINS: Timestamp = Timestamp::from_seconds(1_795_525_200);
 
 fn rule(window: Window) -> Rule {
-    Rule { id: "x".into(), limit: 1_000_000, window, mode: Mode::Exact }
+    Rule::new("x", 1_000_000, window, Mode::Exact)
 }
 
 fn granted(counter: &mut Counter, lease: &mut Lease, rule: &Rule, ask: Option<Ask>, now: Timestamp) -> Take {
@@ -50,7 +50,7 @@ fn a_busy_key_enters_the_next_window_with_permits_of_it() {
     assert_eq!(lease.credit(&rule, then), take.block);
     assert!(take.block > 1);
     assert!(lease.spend(&rule, then, 1) && lease.credit(&rule, then) == take.block - 1);
-    let left_over = vec![(take.index - 1, 21 - settled(&counter, take.index - 1))];
+    let left_over = vec![Spent { index: take.index - 1, permits: 21 - settled(&counter, take.index - 1) }];
     assert_eq!(lease.left_over(&rule, now), left_over);
     assert_eq!(lease.left_over(&rule, now), []);
 }

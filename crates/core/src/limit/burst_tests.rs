@@ -168,7 +168,7 @@ impl World {
     /// Under [`Mutation::LongLease`] the draw seems to be one of a bucket whose leases live as long as any.
     fn stretched(&self, ask: &Ask) -> Ask {
         let mode = Mode::Burst { burst: Some(1_000_000), request_max: 1 };
-        let long = Rule { id: "x".into(), limit: 1000, window: Window::Second, mode };
+        let long = Rule::new("x", 1000, Window::Second, mode);
         match (ask, Shape::of(&long)) {
             (Ask::Draw(draw), Some(shape)) if self.mutation == Mutation::LongLease => {
                 Ask::Draw(Draw { shape, ..draw.clone() })
@@ -225,7 +225,7 @@ fn rules() -> impl Strategy<Value = Rule> {
     (1_u64..200, window, prop::option::of(1_u64..400)).prop_map(|(limit, window, burst)| {
         // Requests of these histories take up to three.
         let request_max = burst.unwrap_or(limit).min(3);
-        Rule { id: "x".into(), limit, window, mode: Mode::Burst { burst, request_max } }
+        Rule::new("x", limit, window, Mode::Burst { burst, request_max })
     })
 }
 
@@ -281,7 +281,7 @@ fn every_broken_rule_is_noticed() {
 #[test]
 fn a_clock_that_is_set_back_by_a_minute_neither_keeps_a_lease_alive_nor_waits() {
     let mode = Mode::Burst { burst: Some(20), request_max: 1 };
-    let rule = Rule { id: "x".into(), limit: 10, window: Window::Second, mode };
+    let rule = Rule::new("x", 10, Window::Second, mode);
     let now = Timestamp::from_seconds(1_795_526_000);
     let ahead = now.plus(Duration::from_secs(60));
     let (mut counter, mut lease) = (Counter::default(), Lease::default());
@@ -303,7 +303,7 @@ fn a_clock_that_is_set_back_by_a_minute_neither_keeps_a_lease_alive_nor_waits() 
 #[test]
 fn a_bucket_that_has_too_little_for_one_has_enough_for_who_needs_less() {
     let mode = Mode::Burst { burst: Some(100), request_max: 5 };
-    let rule = Rule { id: "x".into(), limit: 1, window: Window::Minute, mode };
+    let rule = Rule::new("x", 1, Window::Minute, mode);
     let now = Timestamp::from_seconds(1_795_526_000);
     let (mut counter, mut lease) = (Counter::default(), Lease::default());
     let mut ask = |lease: &mut Lease, needed| {
@@ -328,7 +328,7 @@ fn an_override_below_what_one_request_takes_leaves_a_burst_for_it() {
     let now = Timestamp::from_seconds(1_795_526_000);
     for burst in [None, Some(200)] {
         let mode = Mode::Burst { burst, request_max: 20 };
-        let rule = Rule { id: "x".into(), limit: 100, window: Window::Second, mode }.with_limit(5);
+        let rule = Rule::new("x", 100, Window::Second, mode).with_limit(5);
         assert_eq!(rule.mode, Mode::Burst { burst: Some(20), request_max: 20 });
         assert!(Lease::default().take(&rule, 20, now, SIZING).is_some(), "{burst:?}");
     }
@@ -337,7 +337,7 @@ fn an_override_below_what_one_request_takes_leaves_a_burst_for_it() {
 #[test]
 fn an_answer_that_comes_too_late_is_for_nobody() {
     let mode = Mode::Burst { burst: Some(2), request_max: 1 };
-    let rule = Rule { id: "x".into(), limit: 100, window: Window::Second, mode };
+    let rule = Rule::new("x", 100, Window::Second, mode);
     let now = Timestamp::from_seconds(1_795_526_000);
     for (millis, credit) in [(0, 1), (150, 1), (151, 0)] {
         let (mut counter, mut lease) = (Counter::default(), Lease::default());
@@ -353,7 +353,7 @@ fn an_answer_that_comes_too_late_is_for_nobody() {
 #[test]
 fn a_busy_key_draws_for_as_long_as_a_lease_lives_and_gets_its_rate() {
     let mode = Mode::Burst { burst: Some(100), request_max: 1 };
-    let rule = Rule { id: "x".into(), limit: 50, window: Window::Second, mode };
+    let rule = Rule::new("x", 50, Window::Second, mode);
     let mut now = Timestamp::from_seconds(1_795_526_000);
     let (mut counter, mut lease) = (Counter::default(), Lease::default());
     let (mut writes, mut admitted) = (0_u32, 0_u32);

@@ -111,6 +111,15 @@ pub struct Return {
     pub settled: u64,
 }
 
+/// Permits that were spent in one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// The number of the window.
+    pub index: u64,
+    /// How many.
+    pub permits: u64,
+}
+
 /// What a quota's window that is over adds to its month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RollUp {
@@ -126,15 +135,15 @@ impl RollUp {
     /// What a window of a counter adds to its consumer's month; `None` for counters of others than consumers, and for
     /// windows shorter than a day, which would cost a write each.
     #[must_use]
-    pub fn of(counter: &str, limit: &str, window: Window, index: u64, settled: u64) -> Option<Self> {
+    pub fn of(counter: &str, rule: &Rule, spent: Spent) -> Option<Self> {
         let (owner, scope) = counter.split_once('|')?;
         let consumer = scope.strip_prefix("c#")?;
-        if !window.is_quota() || settled == 0 {
+        if !rule.window.is_quota() || spent.permits == 0 {
             return None;
         }
-        let month = window.start(index).rfc3339();
+        let month = rule.window.start(spent.index).rfc3339();
         let item = Self::item_of(consumer, month.get(..7)?);
-        Some(Self { item, limit: format!("{owner}|{limit}.{}", window.unit()), settled })
+        Some(Self { item, limit: format!("{owner}|{}.{}", rule.id, rule.window.unit()), settled: spent.permits })
     }
 
     /// The item of a consumer and a month, which is written as `2026-11`.

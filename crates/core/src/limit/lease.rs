@@ -10,7 +10,7 @@ mod exact;
 use std::time::Duration;
 
 use self::{approximate::Approximate, burst::Burst, exact::Exact};
-use super::{Ask, Counter, Draw, Mode, Obstacle, Return, Rule, SlotName, pace::Pace};
+use super::{Ask, Counter, Draw, Mode, Obstacle, Return, Rule, SlotName, Spent, pace::Pace};
 use crate::time::Timestamp;
 
 /// Permits of one limit in one environment. All calls are about one rule, of which only the numbers may change.
@@ -244,8 +244,8 @@ impl Lease {
         }
     }
 
-    /// The numbers of windows, and what was spent in each and will never be told to its slot; once.
-    pub fn left_over(&mut self, rule: &Rule, now: Timestamp) -> Vec<(u64, u64)> {
+    /// What was spent in windows and will never be told to their slots; once.
+    pub fn left_over(&mut self, rule: &Rule, now: Timestamp) -> Vec<Spent> {
         match rule.mode {
             Mode::Exact => self.exact.left_over(rule.window.index(now)),
             Mode::Burst { .. } | Mode::Approximate => Vec::new(),

@@ -1,6 +1,6 @@
 //! A limit as leases and counters need to know it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::Window;
 
@@ -15,6 +15,7 @@ pub struct Rule {
     pub window: Window,
     /// How it is kept.
     pub mode: Mode,
+    key: Arc<str>,
 }
 
 /// How a limit is kept.
@@ -34,6 +35,18 @@ pub enum Mode {
 }
 
 impl Rule {
+    /// A limit of this name.
+    #[must_use]
+    pub fn new(id: &str, limit: u64, window: Window, mode: Mode) -> Self {
+        let suffix = match mode {
+            Mode::Exact => "",
+            Mode::Burst { .. } => ".b",
+            Mode::Approximate => ".a",
+        };
+        let key = format!("{id}.{}{suffix}", window.unit());
+        Self { id: id.into(), limit, window, mode, key: key.into() }
+    }
+
     /// The same limit with another number; a burst grows and shrinks with it.
     #[must_use]
     pub fn with_limit(&self, limit: u64) -> Self {
@@ -57,12 +70,7 @@ impl Rule {
 
     /// What the limit is called among those of a counter: with another unit or mode it is another one.
     #[must_use]
-    pub fn key(&self) -> String {
-        let mode = match self.mode {
-            Mode::Exact => "",
-            Mode::Burst { .. } => ".b",
-            Mode::Approximate => ".a",
-        };
-        format!("{}.{}{mode}", self.id, self.window.unit())
+    pub fn key(&self) -> &Arc<str> {
+        &self.key
     }
 }

@@ -109,7 +109,7 @@ impl World {
     fn new(limit: u64, window: Window, mutation: Mutation) -> Self {
         let now = Timestamp::from_seconds(1_795_526_000);
         Self {
-            rule: Rule { id: "x".into(), limit, window, mode: Mode::Exact },
+            rule: Rule::new("x", limit, window, Mode::Exact),
             mutation,
             counter: Counter::default(),
             leases: vec![Lease::default(); ENVIRONMENTS],
@@ -394,7 +394,7 @@ fn every_broken_rule_is_noticed() {
 
 #[test]
 fn a_busy_key_asks_for_a_hundred_permits_at_a_time() {
-    let rule = Rule { id: "x".into(), limit: 1_000_000, window: Window::Day, mode: Mode::Exact };
+    let rule = Rule::new("x", 1_000_000, Window::Day, Mode::Exact);
     let (mut counter, mut lease) = (Counter::default(), Lease::default());
     let mut now = Timestamp::from_seconds(1_795_526_000);
     let (mut writes, mut admitted) = (0, 0);
@@ -416,7 +416,7 @@ fn a_busy_key_asks_for_a_hundred_permits_at_a_time() {
 
 #[test]
 fn what_is_left_at_the_end_is_given_in_parts_and_nothing_after_it() {
-    let rule = Rule { id: "x".into(), limit: 10, window: Window::Day, mode: Mode::Exact };
+    let rule = Rule::new("x", 10, Window::Day, Mode::Exact);
     let now = Timestamp::from_seconds(1_795_526_000);
     let mut counter = Counter::default();
     let mut lease = Lease::default();
@@ -446,7 +446,7 @@ fn what_is_left_at_the_end_is_given_in_parts_and_nothing_after_it() {
 
 #[test]
 fn a_lower_number_holds_for_what_is_held_and_a_higher_one_for_what_was_denied() {
-    let rule = |limit| Rule { id: "x".into(), limit, window: Window::Day, mode: Mode::Exact };
+    let rule = |limit| Rule::new("x", limit, Window::Day, Mode::Exact);
     let now = Timestamp::from_seconds(1_795_526_000);
     let (mut counter, mut lease) = (Counter::default(), Lease::default());
     let mut take = take_of(&mut lease, &rule(1000), 100, now, 0.0);
@@ -465,7 +465,7 @@ fn a_lower_number_holds_for_what_is_held_and_a_higher_one_for_what_was_denied() 
 
 #[test]
 fn who_needs_more_than_is_left_is_denied_alone_and_takes_nothing_away() {
-    let rule = Rule { id: "x".into(), limit: 10, window: Window::Day, mode: Mode::Exact };
+    let rule = Rule::new("x", 10, Window::Day, Mode::Exact);
     let now = Timestamp::from_seconds(1_795_526_000);
     let (mut counter, mut lease) = (Counter::default(), Lease::default());
     let mut first = take_of(&mut lease, &rule, 8, now, 0.0);
@@ -490,7 +490,7 @@ fn who_needs_more_than_is_left_is_denied_alone_and_takes_nothing_away() {
 
 #[test]
 fn what_is_left_is_known_from_whatever_the_counter_shows() {
-    let rule = Rule { id: "x".into(), limit: 1000, window: Window::Day, mode: Mode::Exact };
+    let rule = Rule::new("x", 1000, Window::Day, Mode::Exact);
     let now = Timestamp::from_seconds(1_795_526_000);
     let (mut counter, mut first) = (Counter::default(), Lease::default());
     assert_eq!(first.remaining(&rule, now), None, "nothing was heard yet");
@@ -521,7 +521,7 @@ fn of_short_windows_a_wrong_clock_holds_nothing_that_no_request_waits_for() {
         (Window::Hour, Mode::Exact, true),
         (Window::Day, Mode::Exact, true),
     ] {
-        let rule = Rule { id: "x".into(), limit: 1_000_000, window, mode };
+        let rule = Rule::new("x", 1_000_000, window, mode);
         let now = Timestamp::from_seconds(1_795_526_000);
         let (mut counter, mut lease) = (Counter::default(), Lease::default());
         let sizing = |is_clock_wrong| Sizing { service: SERVICE, is_clock_wrong, ..Sizing::default() };

@@ -1,6 +1,6 @@
 //! Phase *limit*: how much a caller may do in a window of time.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use http::{HeaderMap, HeaderName, Method};
 use serde::Deserialize;
@@ -177,9 +177,11 @@ fn hundred() -> u32 {
 #[derive(Clone, Debug)]
 pub struct LimitPolicy {
     /// Id, number and window.
-    pub rule: Rule,
+    pub rule: Arc<Rule>,
     /// Whose requests are counted together.
     pub by: Box<[PartPolicy]>,
+    /// Whether callers choose by what they are counted, so that they have as many counters as they like.
+    pub is_chosen: bool,
     /// Whether requests are refused while the counter cannot be reached.
     pub refuses_when_unavailable: bool,
     permits: PermitsPolicy,
@@ -239,13 +241,13 @@ impl Limit {
         let by = self.compile_by(&mut place.at("by"));
         let (window, permits) = (window?, permits?);
         let mode = self.mode(window, permits.most(), place);
-        let rule = Rule { id: self.id.as_str().into(), limit: self.limit, window, mode };
         Some(LimitPolicy {
             refuses_when_unavailable: match self.on_unavailable {
                 Some(wish) => wish == OnUnavailable::Refuse,
                 None => window.is_quota() || mode == limit::Mode::Exact,
             },
-            rule,
+            rule: Arc::new(Rule::new(&self.id, self.limit, window, mode)),
+            is_chosen: by.iter().any(|part| matches!(part, PartPolicy::Ip | PartPolicy::Header(_))),
             by,
             permits,
             methods: methods.into(),

@@ -78,13 +78,10 @@ impl Snapshot {
         redact(&mut settings, routes.iter().chain(&disabled));
         warn_of_iam_beside_others(&routes, report);
         let issuers = issuers.into_values().flatten().collect();
-        let windows = plans.values().flat_map(|plan| &plan.limits).map(|limit| limit.rule.lasts());
-        let longest_plan_window = windows.max().unwrap_or_default();
         Some(Self {
             settings,
             issuers,
             plans,
-            longest_plan_window,
             backends: backends.into(),
             routes: routes.into(),
             identity_headers,

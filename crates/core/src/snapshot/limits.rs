@@ -1,8 +1,11 @@
 //! Plans and limits, compiled.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use super::{PlanNeed, PlanPolicy, compile::unknown};
+use super::{LimitSet, PlanNeed, PlanPolicy, compile::unknown};
 use crate::{
     diagnostic::{Place, Report, codes},
     document::{Document, Kind, Route, SETTINGS_ID},
@@ -12,7 +15,7 @@ use crate::{
 /// Compiles the plans; the same id in two of them has one window.
 pub(super) fn plans(document: &Document, report: &mut Report) -> BTreeMap<Box<str>, PlanPolicy> {
     let mut plans = BTreeMap::new();
-    let mut windows: HashMap<&str, (String, &str)> = HashMap::new();
+    let mut windows: HashMap<&str, (Arc<str>, &str)> = HashMap::new();
     for plan in &document.plans {
         let mut place = report.entry(Kind::Plan.as_str(), &plan.id);
         if plan.id == "none" {
@@ -24,15 +27,19 @@ pub(super) fn plans(document: &Document, report: &mut Report) -> BTreeMap<Box<st
             let counter = limit.rule.key();
             let written = plan.limits.iter().enumerate().find(|(_, written)| written.id == *limit.rule.id);
             let Some((index, id)) = written.map(|(index, written)| (index, written.id.as_str())) else { continue };
-            let (known, other) = windows.entry(id).or_insert_with(|| (counter.clone(), &plan.id));
-            if *known != counter {
+            let (known, other) = windows.entry(id).or_insert_with(|| (Arc::clone(counter), &plan.id));
+            if known != counter {
                 let message =
                     format!("`{id}` has another window or mode in plan `{other}`, and an upgrade keeps what was used");
                 place.item("limits", index).error(codes::CONFLICT, message);
             }
         }
+        let limits = LimitSet::of_plan(limits);
         plans.insert(plan.id.as_str().into(), PlanPolicy { id: plan.id.as_str().into(), limits });
     }
+    // The counters are the same for all plans.
+    let longest = plans.values().map(|plan| plan.limits.longest).max().unwrap_or_default();
+    plans.values_mut().for_each(|plan| plan.limits.longest = longest);
     if let Some(id) = document.settings.default_plan.as_deref().filter(|id| !plans.contains_key(*id)) {
         let known = plans.keys().map(AsRef::as_ref);
         let mut place = report.entry(Kind::Settings.as_str(), SETTINGS_ID);
@@ -55,12 +62,12 @@ fn compile_limits<'a>(limits: impl Iterator<Item = (usize, &'a Limit)>, place: &
 }
 
 /// The limits of a route's own.
-pub(super) fn own(route: &Route, place: &mut Place<'_>) -> Box<[LimitPolicy]> {
+pub(super) fn own(route: &Route, place: &mut Place<'_>) -> LimitSet {
     let own = route.limits.iter().enumerate().filter_map(|(index, limit)| match limit {
         RouteLimit::Own(limit) => Some((index, limit)),
         RouteLimit::Plan(_) | RouteLimit::PlanUse(_) => None,
     });
-    compile_limits(own, place)
+    LimitSet::of_route(&route.id, compile_limits(own, place))
 }
 
 /// Which plan counts on a route.

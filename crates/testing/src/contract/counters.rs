@@ -75,7 +75,7 @@ async fn slot(store: &dyn Counters, take: &Take) -> Option<Slot> {
 /// permit comes back after a tenth of a second. It is asked for with a quota in one write: both or none.
 pub async fn a_bucket_gives_what_comes_back_and_no_more(store: &dyn Counters) {
     let mode = Mode::Burst { burst: None, request_max: 1 };
-    let rule = Rule { id: "fast".into(), limit: 10, window: Window::Second, mode };
+    let rule = Rule::new("fast", 10, Window::Second, mode);
     let at = |millis: u64| Timestamp::from_millis(1_795_526_000_000 + millis);
     let draw = |permits, now| Lease::default().take(&rule, permits, now, Sizing::default()).expect("a draw");
     let take = async |ask: &Ask| {
@@ -106,7 +106,7 @@ pub async fn a_bucket_gives_what_comes_back_and_no_more(store: &dyn Counters) {
 /// it never gives more than it holds.
 pub async fn a_bucket_that_has_been_full_for_a_while_is_begun_anew(store: &dyn Counters) {
     let mode = Mode::Burst { burst: None, request_max: 1 };
-    let rule = Rule { id: "fast".into(), limit: 10, window: Window::Second, mode };
+    let rule = Rule::new("fast", 10, Window::Second, mode);
     let at = |millis: u64| Timestamp::from_millis(1_795_526_000_000 + millis);
     let draw = |now, is_full| match Lease::default().take(&rule, 1, now, Sizing::default()) {
         Some(Ask::Draw(mut draw)) => {

@@ -43,6 +43,6 @@ pub(super) fn buckets(
 fn rule<'a>(snapshot: &'a Snapshot, owner: &str, limit: &str) -> Option<&'a Rule> {
     let of_plans = snapshot.plans.values().flat_map(|plan| &plan.limits).filter(|_| owner == "plan");
     let of_routes = snapshot.routes.iter().filter(|route| owner == format!("route:{}", route.id));
-    let all = of_plans.chain(of_routes.flat_map(|route| &route.limits)).map(|limit| &limit.rule);
+    let all = of_plans.chain(of_routes.flat_map(|route| &route.limits)).map(|limit| &*limit.rule);
     all.into_iter().find(|rule| &*rule.id == limit && matches!(rule.mode, Mode::Burst { .. }))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Moment;
 use crate::{
     limit::{
-        Obstacle, Return, Rule, SlotName, Take,
+        Obstacle, Return, Rule, SlotName, Spent, Take,
         pace::{Fleet, Pace},
     },
     time::Timestamp,
@@ -58,8 +58,8 @@ pub(super) struct Exact {
     seen: Option<Seen>,
     /// When the counter last took no more writes.
     throttled_at: Option<Timestamp>,
-    /// Spent, and never to be told to a slot: in windows that are over, or without being held. Window and permits.
-    left_over: Vec<(u64, u64)>,
+    /// Spent, and never to be told to a slot: in windows that are over, or without being held.
+    left_over: Vec<Spent>,
 }
 
 /// The counter's word that nothing is left.
@@ -347,9 +347,9 @@ impl Exact {
     }
 
     fn leave_over(&mut self, index: u64, permits: u64) {
-        match self.left_over.iter_mut().find(|(of, _)| *of == index) {
-            Some((_, untold)) => *untold += permits,
-            None if permits > 0 => self.left_over.push((index, permits)),
+        match self.left_over.iter_mut().find(|spent| spent.index == index) {
+            Some(spent) => spent.permits += permits,
+            None if permits > 0 => self.left_over.push(Spent { index, permits }),
             None => {}
         }
         let forgotten = self.left_over.len().saturating_sub(LEFT_OVER_MAX);
@@ -361,8 +361,8 @@ impl Exact {
         !self.left_over.is_empty() || self.held.iter().chain(&self.next).any(|held| held.unsettled > 0)
     }
 
-    /// Windows, and what was spent in each and will never be told to its slot; once.
-    pub(super) fn left_over(&mut self, present: u64) -> Vec<(u64, u64)> {
+    /// What was spent in windows and will never be told to their slots; once.
+    pub(super) fn left_over(&mut self, present: u64) -> Vec<Spent> {
         self.enter(present);
         if let Some(over) = self.held.take_if(|held| held.index < present && held.unsettled > 0) {
             // Its pace is still that of the window which comes.

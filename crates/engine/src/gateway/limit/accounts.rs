@@ -10,7 +10,7 @@ use std::{
 };
 
 use faregate_core::{
-    limit::{Lease, Return, Rule},
+    limit::{Lease, Return, Rule, Spent},
     time::Timestamp,
 };
 use lru::LruCache;
@@ -164,34 +164,39 @@ pub(super) struct Account {
 }
 
 /// Leases by [`Rule::key`].
-pub(super) type Holdings = BTreeMap<String, Holding>;
+pub(super) type Holdings = BTreeMap<Arc<str>, Holding>;
+
+/// What is held of a limit.
+pub(super) fn holding<'a>(holdings: &'a mut Holdings, rule: &Rule) -> &'a mut Holding {
+    holdings.entry(Arc::clone(rule.key())).or_default()
+}
 
 /// What is held of one limit.
 #[derive(Default)]
 pub(super) struct Holding {
     pub(super) lease: Lease,
     /// The rule as a request last had it: its number may change with a snapshot.
-    pub(super) rule: Option<Rule>,
+    pub(super) rule: Option<Arc<Rule>>,
     /// Permits that requests wait for, as long as they do.
     pub(super) awaited: u64,
-    /// Permits that were spent without being held, and in which window: the counter could not be reached.
-    unpaid: (u64, u64),
+    /// Permits that were spent without being held: the counter could not be reached.
+    unpaid: Spent,
 }
 
 impl Holding {
     /// Whether so many permits may be spent without being held: of a tenth of the limit in each window.
     pub(super) fn may_owe(&self, rule: &Rule, now: Timestamp, permits: u64) -> bool {
         let index = rule.window.index(now);
-        let owed = if self.unpaid.0 == index { self.unpaid.1 } else { 0 };
+        let owed = if self.unpaid.index == index { self.unpaid.permits } else { 0 };
         owed + permits <= rule.limit / UNPAID_PART
     }
 
     fn owe(&mut self, rule: &Rule, now: Timestamp, permits: u64) {
         let index = rule.window.index(now);
-        if self.unpaid.0 != index {
-            self.unpaid = (index, 0);
+        if self.unpaid.index != index {
+            self.unpaid = Spent { index, permits: 0 };
         }
-        self.unpaid.1 += permits;
+        self.unpaid.permits += permits;
         self.lease.spend_unpaid(rule, now, permits);
     }
 
@@ -199,7 +204,7 @@ impl Holding {
     fn is_empty(&self, now: Timestamp) -> bool {
         let Some(rule) = &self.rule else { return true };
         let index = rule.window.index(now);
-        let owes = self.unpaid.0 == index && self.unpaid.1 > 0;
+        let owes = self.unpaid.index == index && self.unpaid.permits > 0;
         self.lease.is_empty(rule, now) && !owes
     }
 }
@@ -223,8 +228,8 @@ impl Account {
         told.unsigned_abs()
     }
 
-    /// By limit, the windows of which something was spent that will never be told to their slots; once.
-    pub(super) fn left_over(&self, now: Timestamp) -> Vec<(Rule, Vec<(u64, u64)>)> {
+    /// By limit, what was spent in windows and will never be told to their slots; once.
+    pub(super) fn left_over(&self, now: Timestamp) -> Vec<(Arc<Rule>, Vec<Spent>)> {
         let left_over = |Holding { lease, rule, .. }: &mut Holding| {
             let rule = rule.clone()?;
             let over = lease.left_over(&rule, now);
@@ -274,7 +279,7 @@ pub(super) fn deduct(wants: &[Want], now: Timestamp) -> bool {
         accounts.iter().map(|account| (Arc::as_ptr(account), account.lock())).collect();
     let mut of = |want: &Want, act: &dyn Fn(&mut Holding) -> bool| {
         let holdings = locked.iter_mut().find(|(account, _)| *account == Arc::as_ptr(&want.account));
-        holdings.and_then(|(_, holdings)| holdings.get_mut(&want.rule.key())).is_some_and(act)
+        holdings.and_then(|(_, holdings)| holdings.get_mut(want.rule.key())).is_some_and(act)
     };
     let has_enough = |want: &Want| {
         of(want, &|holding| {
@@ -297,10 +302,10 @@ pub(super) fn deduct(wants: &[Want], now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, time::Duration};
+    use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
     use faregate_core::{
-        limit::{Mode, Rule, Window},
+        limit::{Mode, Rule, Spent, Window},
         time::Timestamp,
     };
     use proptest::{
@@ -315,9 +320,9 @@ mod tests {
 
     /// A debt in the present window: to forget it would lose something.
     fn holding() -> Holding {
-        let rule = Rule { id: "x".into(), limit: 100, window: Window::Day, mode: Mode::Exact };
-        let unpaid = (rule.window.index(NOW), 1);
-        Holding { rule: Some(rule), unpaid, ..Holding::default() }
+        let rule = Rule::new("x", 100, Window::Day, Mode::Exact);
+        let unpaid = Spent { index: rule.window.index(NOW), permits: 1 };
+        Holding { rule: Some(Arc::new(rule)), unpaid, ..Holding::default() }
     }
 
     proptest! {
@@ -349,7 +354,7 @@ mod tests {
                         holding_something.remove(&evicted.counter);
                     }
                     if holds {
-                        account.lock().insert("x".to_owned(), holding());
+                        account.lock().insert("x".into(), holding());
                         holding_something.insert(account.counter.clone());
                     }
                 }

@@ -7,7 +7,7 @@ use std::{
 
 use faregate_core::{
     cost::Cost,
-    limit::{Ask, Counter, Lease, Obstacle, Return, RollUp, Rule, Sizing, SlotName, Take},
+    limit::{Ask, Counter, Lease, Obstacle, Return, RollUp, Rule, Sizing, SlotName, Spent, Take},
     time::Timestamp,
 };
 use futures_util::future::join_all;
@@ -83,10 +83,10 @@ impl Outcome {
 /// What is asked of one limit, and which want it is for.
 struct Planned {
     number: usize,
-    rule: Rule,
+    rule: Arc<Rule>,
     ask: Ask,
     /// What the slot held of a window that is over.
-    over: Option<(u64, u64)>,
+    over: Option<Spent>,
     /// Whether a request waits for it; else it rides along.
     is_needed: bool,
 }
@@ -136,7 +136,7 @@ impl Limits {
                     let now = self.clock.now();
                     let mut holdings = account.lock();
                     for (Planned { rule, ask, over, .. }, number) in planned.iter().zip(numbers) {
-                        let lease = &mut holdings.entry(rule.key()).or_default().lease;
+                        let lease = &mut accounts::holding(&mut holdings, rule).lease;
                         lease.taken(rule, ask, number, now);
                         let over = over.iter().copied().chain(lease.left_over(rule, now));
                         self.roll_up(&account.counter, rule, over);
@@ -174,7 +174,7 @@ impl Limits {
         untold(account, &planned, &terms);
         let (now, mut holdings) = (self.clock.now(), account.lock());
         for Planned { rule, .. } in &planned {
-            holdings.entry(rule.key()).or_default().lease.throttled(now);
+            accounts::holding(&mut holdings, rule).lease.throttled(now);
         }
         Outcome::Throttled(throttled)
     }
@@ -188,9 +188,9 @@ impl Limits {
         planned.retain_mut(|Planned { number, rule, ask, over, is_needed }| {
             if let Ask::Take(take) = &*ask {
                 let slot = counter.slots.get(&take.slot).filter(|slot| slot.index < take.index);
-                *over = slot.map(|slot| (slot.index, slot.settled));
+                *over = slot.map(|slot| Spent { index: slot.index, permits: slot.settled });
             }
-            let lease = &mut holdings.entry(rule.key()).or_default().lease;
+            let lease = &mut accounts::holding(&mut holdings, rule).lease;
             lease.observe(rule, counter, now);
             let Some(obstacle) = ask.meet(counter) else { return true };
             lease.refused(rule, ask, obstacle, now, self.random_part());
@@ -210,7 +210,7 @@ impl Limits {
         let doubted: Vec<(usize, &Want)> = {
             let holdings = account.lock();
             let is_doubted = |want: &Want| {
-                let lease = holdings.get(&want.rule.key()).map(|holding| &holding.lease);
+                let lease = holdings.get(want.rule.key()).map(|holding| &holding.lease);
                 lease.is_some_and(|lease| lease.was_denied(&want.rule, lease.lacks(&want.rule, want.permits, now), now))
             };
             let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
@@ -240,7 +240,7 @@ impl Limits {
         let mut exhausted = Vec::new();
         for (number, want) in doubted {
             let (rule, index) = (&want.rule, want.rule.window.index(now));
-            let lease = &mut holdings.entry(rule.key()).or_default().lease;
+            let lease = &mut accounts::holding(&mut holdings, rule).lease;
             if rule.window.index(read_at) == index {
                 lease.observe(rule, &counter, read_at);
             }
@@ -264,10 +264,10 @@ impl Limits {
         let mut holdings = account.lock();
         let plan = |(number, want): (usize, &Want)| {
             let rule = &want.rule;
-            let Holding { lease, awaited, .. } = holdings.entry(rule.key()).or_default();
+            let Holding { lease, awaited, .. } = accounts::holding(&mut holdings, rule);
             if reason == Reason::Ahead {
                 let ask = lease.take_ahead(rule, now, self.sizing())?;
-                return Some(Planned { number, rule: rule.clone(), ask, over: None, is_needed: false });
+                return Some(Planned { number, rule: Arc::clone(rule), ask, over: None, is_needed: false });
             }
             // What is here may be meant for a request that waits beside this one.
             let waiting = lease.lacks(rule, *awaited, now);
@@ -282,7 +282,7 @@ impl Limits {
                 return None;
             }
             let ask = lease.take(rule, needed, now, Sizing { waiting, ..self.sizing() })?;
-            Some(Planned { number, rule: rule.clone(), ask, over: None, is_needed })
+            Some(Planned { number, rule: Arc::clone(rule), ask, over: None, is_needed })
         };
         let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));
         let planned: Vec<Planned> = own.filter_map(plan).collect();
@@ -292,7 +292,7 @@ impl Limits {
             return planned;
         }
         for Planned { rule, ask, .. } in &planned {
-            holdings.entry(rule.key()).or_default().lease.not_taken(rule, ask);
+            accounts::holding(&mut holdings, rule).lease.not_taken(rule, ask);
         }
         Vec::new()
     }
@@ -332,10 +332,10 @@ impl Limits {
     }
 
     /// Lets what was spent in these windows of a limit go out beside the next request.
-    pub(super) fn roll_up(&self, counter: &str, rule: &Rule, over: impl IntoIterator<Item = (u64, u64)>) {
+    pub(super) fn roll_up(&self, counter: &str, rule: &Rule, over: impl IntoIterator<Item = Spent>) {
         let over = over.into_iter();
         let mut rolled = self.rolled.lock().unwrap_or_else(PoisonError::into_inner);
-        rolled.extend(over.filter_map(|(index, settled)| RollUp::of(counter, &rule.id, rule.window, index, settled)));
+        rolled.extend(over.filter_map(|spent| RollUp::of(counter, rule, spent)));
         // Bounded like everything: what no request takes along is missing in its month.
         rolled.truncate(ROLLED_MAX);
     }
@@ -362,6 +362,6 @@ fn untold(account: &Account, planned: &[Planned], terms: &Terms) {
     account.owe(terms.cost.as_ref().map_or(0, |cost| cost.nanodollars));
     let mut holdings = account.lock();
     for Planned { rule, ask, .. } in planned {
-        holdings.entry(rule.key()).or_default().lease.not_taken(rule, ask);
+        accounts::holding(&mut holdings, rule).lease.not_taken(rule, ask);
     }
 }

@@ -45,10 +45,9 @@ impl Scope {
                 parts.map(|part| format!("{}:{part}", part.len())).collect::<Vec<_>>().join(",")
             }
         };
-        let is_chosen = |part: &PartPolicy| matches!(part, PartPolicy::Ip | PartPolicy::Header(_));
         let crowd = match caller.is_anonymous() {
             true => Crowd::Strangers,
-            false if limit.by.iter().any(is_chosen) => Crowd::Values,
+            false if limit.is_chosen => Crowd::Values,
             false => Crowd::Callers,
         };
         Self { crowd, text }

@@ -6,13 +6,13 @@ use faregate_core::{
     limit::Rule,
     policy::limit::LimitPolicy,
     problem::{Code, Problem},
-    snapshot::NoPlan,
+    snapshot::{LimitSet, NoPlan, Owner},
     time::Timestamp,
 };
 
 use super::{
     Asked, Limits,
-    accounts::{Account, Holding},
+    accounts::{self, Account, Holding},
     scope::Scope,
 };
 use crate::gateway::{
@@ -24,7 +24,7 @@ use crate::gateway::{
 #[derive(Clone)]
 pub(super) struct Want {
     pub(super) account: Arc<Account>,
-    pub(super) rule: Rule,
+    pub(super) rule: Arc<Rule>,
     pub(super) permits: u64,
     /// Whether clients can make as many of its scope as they like.
     is_chosen: bool,
@@ -38,13 +38,6 @@ pub(super) struct Want {
 /// That a limit admits nothing without its counter.
 pub(super) struct Refuses;
 
-/// Whose limits these are.
-#[derive(Clone, Copy)]
-struct Owner<'a> {
-    name: &'a str,
-    longest: Duration,
-}
-
 impl Limits {
     /// The plan that counts, and what the request needs of every limit that applies.
     pub(super) fn wants(
@@ -57,67 +50,57 @@ impl Limits {
         let refused = |cause| Problem::new(Code::AccessDenied, "the caller has no plan").caused_by(cause);
         let plan = plan.map_err(|error: NoPlan| refused(error.to_string()))?;
         let mut wants = Vec::new();
-        for limit in plan.into_iter().flat_map(|plan| &plan.limits) {
-            let owner = Owner { name: "plan", longest: asked.snapshot.longest_plan_window };
-            self.want(&mut wants, limit, owner, asked, caller, side_work);
-        }
-        let own = format!("route:{}", asked.route.id);
-        let longest = asked.route.limits.iter().map(|limit| limit.rule.lasts()).max().unwrap_or_default();
-        for limit in &asked.route.limits {
-            self.want(&mut wants, limit, Owner { name: &own, longest }, asked, caller, side_work);
+        for set in plan.map(|plan| &plan.limits).into_iter().chain([&asked.route.limits]) {
+            for limit in set.iter().filter(|limit| limit.counts(asked.method)) {
+                wants.push(self.want(limit, set, asked, caller, side_work));
+            }
         }
         Ok((plan.map(|plan| Arc::clone(&plan.id)), wants))
     }
 
     fn want(
         self: &Arc<Self>,
-        wants: &mut Vec<Want>,
         limit: &LimitPolicy,
-        owner: Owner<'_>,
+        set: &LimitSet,
         asked: Asked<'_>,
         caller: &Caller,
         side_work: &mut SideWork,
-    ) {
-        if !limit.counts(asked.method) {
-            return;
-        }
+    ) -> Want {
         let scope = Scope::of(limit, asked, caller);
-        let (account, evicted) = self.accounts.get(&format!("{}|{}", owner.name, scope.text), scope.crowd);
+        let (account, evicted) = self.accounts.get(&format!("{}|{}", set.owner.name(), scope.text), scope.crowd);
         if let Some(evicted) = evicted {
             let now = self.clock.now();
             let (limits, back) = (Arc::clone(self), evicted.give_back(now, true));
             self.settle(&evicted, now);
             side_work.spawn(async move { limits.send_back(&evicted, back).await });
         }
-        let mut rule = limit.rule.clone();
-        if let (Some(Evidence::Key { item, .. }), "plan") = (caller.evidence(), owner.name)
-            && let Some(number) = item.limits.get(&rule.id)
-        {
-            rule = rule.with_limit(*number);
-        }
-        wants.push(Want {
+        let overridden = match (caller.evidence(), &set.owner) {
+            (Some(Evidence::Key { item, .. }), Owner::Plans) => item.limits.get(&limit.rule.id),
+            _ => None,
+        };
+        Want {
             account,
-            rule,
+            rule: overridden.map_or_else(|| Arc::clone(&limit.rule), |number| Arc::new(limit.rule.with_limit(*number))),
             permits: limit.permits(asked.headers),
             is_chosen: scope.crowd.is_chosen(),
             refuses_when_unavailable: limit.refuses_when_unavailable,
-            longest: owner.longest,
+            longest: set.longest,
             is_owing: false,
-        });
+        }
     }
 }
 
 impl Want {
     /// Acts on what is held of this limit.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Holding) -> T) -> T {
-        act(self.account.lock().entry(self.rule.key()).or_default())
+        act(accounts::holding(&mut self.account.lock(), &self.rule))
     }
 
     /// Notes that a request came, and by which number it is counted.
     pub(super) fn request(&self, now: Timestamp) {
         self.with(|holding| {
             holding.lease.request(now);
-            holding.rule = Some(self.rule.clone());
+            holding.rule = Some(Arc::clone(&self.rule));
         });
     }
 
