@@ -8,7 +8,15 @@
 //! | `<limit>.<unit><0 or 1>s` | permits really spent, as far as environments have said |
 //! | `<limit>.b` | for mode `burst`: when the bucket is full again, in microseconds since 1970 |
 //! | `cost.<yyyy-mm>` | what requests of a month cost that this counter counted, in nano-dollars: an estimate |
+//! | `requests.<yyyy-mm>` | how many they were |
 //! | `expires_at` | TTL, in seconds; housekeeping only |
+//!
+//! A consumer's month, `u#<consumer>#<yyyy-mm>`, has sums:
+//!
+//! | attribute | meaning |
+//! | --- | --- |
+//! | `<owner>\|<limit>.<unit>` | permits really spent in windows of a quota that are over |
+//! | `requests`, `cost` | requests that no counter of the consumer counted, and what they cost in nano-dollars |
 
 mod admin;
 mod expression;
@@ -141,16 +149,21 @@ impl Counters for DynamoCounters {
     }
 
     async fn roll_up(&self, roll_up: &RollUp, expires_at: Timestamp) -> Result<(), StoreError> {
-        let update = self
+        let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&roll_up.item)))
-            .update_expression("SET #e = :e ADD #l :n")
             .expression_attribute_names("#e", EXPIRES_AT)
-            .expression_attribute_names("#l", &roll_up.limit)
-            .expression_attribute_values(":e", number_of(expires_at.as_seconds()))
-            .expression_attribute_values(":n", number_of(roll_up.settled));
+            .expression_attribute_values(":e", number_of(expires_at.as_seconds()));
+        let mut added = Vec::new();
+        for (n, (attribute, more)) in roll_up.sums.iter().enumerate() {
+            added.push(format!("#n{n} :v{n}"));
+            update = update
+                .expression_attribute_names(format!("#n{n}"), attribute)
+                .expression_attribute_values(format!(":v{n}"), number_of(*more));
+        }
+        let update = update.update_expression(format!("SET #e = :e ADD {}", added.join(", ")));
         let call = async { update.send().await.map(drop).map_err(store_error) };
         self.in_time(Waiting::Nobody, call).await
     }

@@ -21,13 +21,15 @@ const HALF_READ_BYTES: usize = 4096;
 /// How many months a counter tells the cost of: the present one and those before it.
 const MONTHS_TOLD: u64 = 14;
 
-/// What requests cost in a month, told to a counter that counts them.
+/// What requests cost in a month, and how many they were, told to a counter that counts them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Where the month's sum stands: `cost.2026-11`.
-    pub attribute: String,
-    /// Where a month stands that nobody asks for any more.
+    /// The month, as `2026-11`.
+    pub month: String,
+    /// A month that nobody asks for any more.
     pub outdated: String,
+    /// How many requests are added.
+    pub requests: u64,
     /// How much is added.
     pub nanodollars: u64,
 }
@@ -35,21 +37,29 @@ pub struct Cost {
 impl Cost {
     /// What is added to the month of this moment.
     #[must_use]
-    pub fn at(now: Timestamp, nanodollars: u64) -> Self {
+    pub fn at(now: Timestamp, requests: u64, nanodollars: u64) -> Self {
         let index = Window::Month.index(now);
         let outdated = Window::Month.start(index.saturating_sub(MONTHS_TOLD));
-        Self { attribute: Self::attribute_of(&month(now)), outdated: Self::attribute_of(&month(outdated)), nanodollars }
+        Self { month: Self::month_of(now), outdated: Self::month_of(outdated), requests, nanodollars }
     }
 
-    /// Where the sum of a month stands, which is written as `2026-11`.
+    /// The month of a moment, as `2026-11`.
+    #[must_use]
+    pub fn month_of(time: Timestamp) -> String {
+        time.rfc3339().chars().take(7).collect()
+    }
+
+    /// Where a counter has what the requests of a month cost: `cost.2026-11`.
     #[must_use]
     pub fn attribute_of(month: &str) -> String {
         format!("cost.{month}")
     }
-}
 
-fn month(time: Timestamp) -> String {
-    time.rfc3339().chars().take(7).collect()
+    /// Where a counter has how many requests there were in a month: `requests.2026-11`.
+    #[must_use]
+    pub fn requests_attribute_of(month: &str) -> String {
+        format!("requests.{month}")
+    }
 }
 
 /// What things cost, in nano-dollars.
@@ -165,8 +175,8 @@ mod tests {
     #[test]
     fn a_month_pushes_out_the_one_of_fourteen_months_before() {
         // 2026-01-31T23:59:59Z
-        let cost = Cost::at(Timestamp::from_seconds(1_769_903_999), 7);
-        assert_eq!((&*cost.attribute, &*cost.outdated), ("cost.2026-01", "cost.2024-11"));
+        let cost = Cost::at(Timestamp::from_seconds(1_769_903_999), 1, 7);
+        assert_eq!((&*cost.month, &*cost.outdated), ("2026-01", "2024-11"));
     }
 
     #[test]

@@ -27,5 +27,6 @@ mod gateway {
     mod snapshots;
     mod together;
     mod tokens;
+    mod usage;
     mod verifier;
 }

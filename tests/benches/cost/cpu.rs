@@ -16,8 +16,8 @@ const REQUESTS: usize = 5000;
 /// Processor time of one warm request with key, limit and backend, the exchanges with the Runtime API among it.
 pub(crate) async fn per_request() -> Duration {
     let backend = Backend::echo("orders").await.expect("a backend");
-    let stack = Stack::start(&fleet::document(&backend.url(), "cloudwatch")).await.expect("a gateway");
-    let mut item = fleet::key_item(0);
+    let stack = Stack::start(&fleet::document(&backend.url(), "cloudwatch", true)).await.expect("a gateway");
+    let mut item = fleet::key_item(0, true);
     item.insert("key_hash".to_owned(), KeyHash::of(fleet::key(0).as_bytes()).as_str().into());
     assert!(stack.stores().keys().create(item).await.expect("a key"));
     calls(&stack, WARM_UP).await;

@@ -57,8 +57,9 @@ pub(crate) struct Counted {
     pub(crate) estimated_nanodollars: u64,
 }
 
-/// The demo's work: a key, a plan with a rate limit and a quota, a backend.
-pub(crate) fn document(backend: &str, sink: &str) -> Value {
+/// The demo's work: a key, a plan with a rate limit and a quota, a backend; or the same without limits.
+pub(crate) fn document(backend: &str, sink: &str, has_limits: bool) -> Value {
+    let limits = if has_limits { json!(["plan"]) } else { json!([]) };
     json!({
         "settings": {"metrics": {"sink": sink}},
         "backends": [{"id": "orders", "targets": [{"url": backend}]}],
@@ -67,7 +68,7 @@ pub(crate) fn document(backend: &str, sink: &str) -> Value {
             {"id": "monthly", "limit": 100_000_000_000_u64, "per": "month"},
         ]}],
         "routes": [{
-            "id": "orders", "match": [{"path": {"prefix": "/orders"}}], "authenticate": "api_key", "limits": ["plan"],
+            "id": "orders", "match": [{"path": {"prefix": "/orders"}}], "authenticate": "api_key", "limits": limits,
             "forward": {"backend": "orders"},
         }],
     })
@@ -77,8 +78,11 @@ pub(crate) fn key(number: usize) -> String {
     format!("the key of consumer {number}")
 }
 
-pub(crate) fn key_item(number: usize) -> Map<String, Value> {
-    let item = json!({"consumer": format!("consumer-{number}"), "plan": "gold"});
+pub(crate) fn key_item(number: usize, has_limits: bool) -> Map<String, Value> {
+    let mut item = json!({"consumer": format!("consumer-{number}")});
+    if has_limits {
+        item["plan"] = json!("gold");
+    }
     item.as_object().cloned().unwrap_or_default()
 }
 
@@ -114,7 +118,8 @@ impl Fleet {
     /// A fleet without environments.
     pub(crate) fn new(workload: Workload, sink: Sink, overhead: Duration) -> Self {
         let keys = Arc::new(FakeKeyStore::default());
-        (0..workload.consumers).for_each(|n| keys.insert(&KeyHash::of(key(n).as_bytes()), key_item(n)));
+        (0..workload.consumers)
+            .for_each(|n| keys.insert(&KeyHash::of(key(n).as_bytes()), key_item(n, workload.has_limits)));
         Self {
             workload,
             sink,
@@ -155,7 +160,7 @@ impl Fleet {
 
     async fn publish(&self) {
         let sink = if self.sink == Sink::Emf { "emf" } else { "cloudwatch" };
-        let document = document("http://backend.example", sink);
+        let document = document("http://backend.example", sink, self.workload.has_limits);
         for kind in Kind::ALL {
             let entries = match &document[kind.section()] {
                 Value::Array(entries) => entries.clone(),

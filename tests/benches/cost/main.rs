@@ -40,14 +40,16 @@ const MACHINE: Machine = Machine { memory_mb: 256, is_arm64: true, streams: true
 const MB_PER_PROCESSOR: u32 = 1769;
 
 /// How much traffic, for how long it is watched, and how many consumers share it.
-const WORKLOADS: [Workload; 7] = [
-    Workload { rate: 0.1, watched: Duration::from_secs(8 * 3600), consumers: 1 },
-    Workload { rate: 0.3805, watched: Duration::from_secs(4 * 3600), consumers: 1 },
-    Workload { rate: 10.0, watched: Duration::from_secs(1800), consumers: 1 },
-    Workload { rate: 38.05, watched: Duration::from_secs(1800), consumers: 1 },
-    Workload { rate: 38.05, watched: Duration::from_secs(1800), consumers: 10 },
-    Workload { rate: 3805.0, watched: Duration::from_secs(120), consumers: 100 },
-    Workload { rate: 10_000.0, watched: Duration::from_secs(120), consumers: 100 },
+const WORKLOADS: [Workload; 9] = [
+    Workload { rate: 0.1, watched: Duration::from_secs(8 * 3600), consumers: 1, has_limits: true },
+    Workload { rate: 0.3805, watched: Duration::from_secs(4 * 3600), consumers: 1, has_limits: true },
+    Workload { rate: 10.0, watched: Duration::from_secs(1800), consumers: 1, has_limits: true },
+    Workload { rate: 38.05, watched: Duration::from_secs(1800), consumers: 1, has_limits: true },
+    Workload { rate: 38.05, watched: Duration::from_secs(1800), consumers: 10, has_limits: true },
+    Workload { rate: 3805.0, watched: Duration::from_secs(120), consumers: 100, has_limits: true },
+    Workload { rate: 10_000.0, watched: Duration::from_secs(120), consumers: 100, has_limits: true },
+    Workload { rate: 38.05, watched: Duration::from_secs(1800), consumers: 10, has_limits: false },
+    Workload { rate: 3805.0, watched: Duration::from_secs(240), consumers: 100, has_limits: false },
 ];
 
 /// Those of a million, a hundred million and ten billion requests a month.
@@ -63,6 +65,8 @@ pub(crate) struct Workload {
     pub(crate) rate: f64,
     pub(crate) watched: Duration,
     pub(crate) consumers: usize,
+    /// Whether their keys are on a plan.
+    pub(crate) has_limits: bool,
 }
 
 impl Workload {
@@ -111,7 +115,7 @@ fn budget(cases: &[Case], prices: &Prices) -> bool {
     );
     let mut within = true;
     for case in cases {
-        let Workload { rate, consumers, .. } = case.workload;
+        let Workload { rate, .. } = case.workload;
         let dollars = table::per_million(&case.counted, prices);
         let verdict = match case.workload.is_budgeted() {
             false => "not held to it: less than 100 M a month",
@@ -119,7 +123,7 @@ fn budget(cases: &[Case], prices: &Prices) -> bool {
             true => "within",
         };
         within &= verdict != "OVER";
-        let each = table::rate_of_environment(case);
+        let (each, consumers) = (table::rate_of_environment(case), table::consumers(&case.workload));
         println!(
             "- {rate} requests/s, {each:.1} an environment, {consumers} consumers, {}: ${dollars:.3}, {verdict}",
             table::name(case.sink)

@@ -49,7 +49,7 @@ impl Publish {
     /// Publishes the demo's document twice, and counts the second time.
     pub(crate) async fn counted() -> Self {
         let (store, clock) = (FakeConfigStore::default(), FakeClock::new(fleet::START));
-        let document = fleet::document("http://backend.example", "cloudwatch");
+        let document = fleet::document("http://backend.example", "cloudwatch", true);
         for kind in Kind::ALL {
             let entries = document[kind.section()].as_array().into_iter().flatten();
             for fields in entries.filter_map(Value::as_object) {

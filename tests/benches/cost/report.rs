@@ -23,6 +23,7 @@ pub(crate) fn write(cases: &[Case], processor: Duration, publish: Publish, price
             "requests_per_second": workload.rate,
             "requests_per_second_and_environment": table::rate_of_environment(case),
             "consumers": workload.consumers,
+            "has_limits": workload.has_limits,
             "sink": table::name(*sink),
             "dollars_per_million": table::per_million(counted, prices),
             "parts": dollars(&table::parts(counted, prices)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use faregate_core::{cost::Prices, policy::telemetry::Sink};
 
 use crate::{
-    BACKEND, Case, MACHINE, MB_PER_PROCESSOR,
+    BACKEND, Case, MACHINE, MB_PER_PROCESSOR, Workload,
     fleet::{ANSWER_BYTES, Counted, INIT, LIFETIME},
     month::{self, METRICS, Publish},
     neighbours::{self, HEAD_BYTES, HOURS, SERVERS},
@@ -53,6 +53,12 @@ pub(crate) fn name(sink: Sink) -> &'static str {
     if sink == Sink::Emf { "emf" } else { "cloudwatch" }
 }
 
+/// How many consumers there are, and whether nothing limits them.
+pub(crate) fn consumers(workload: &Workload) -> String {
+    let number = workload.consumers;
+    if workload.has_limits { number.to_string() } else { format!("{number} without limits") }
+}
+
 /// Everything, as Markdown.
 pub(crate) fn print(cases: &[Case], processor: Duration, overhead: Duration, publish: Publish, prices: &Prices) {
     by_part(cases, prices);
@@ -82,7 +88,7 @@ fn by_part(cases: &[Case], prices: &Prices) {
         let mut cells = vec![
             workload.rate.to_string(),
             format!("{:.2} M", millions(workload.rate)),
-            workload.consumers.to_string(),
+            consumers(workload),
             name(*sink).to_owned(),
         ];
         cells.extend(parts(counted, prices).map(|(_, dollars)| format!("{dollars:.4}")));
@@ -158,7 +164,7 @@ fn counts(cases: &[Case]) {
         row(&[
             workload.rate.to_string(),
             name(*sink).to_owned(),
-            workload.consumers.to_string(),
+            consumers(workload),
             counted.environments.to_string(),
             format!("{:.1}", rate_of_environment(case)),
             format!("{:.0}", of(counted.milliseconds)),
@@ -178,14 +184,14 @@ fn others(cases: &[Case], prices: &Prices) {
         if *sink == Sink::Emf {
             continue;
         }
-        let (a_month, consumers) = (millions(workload.rate), workload.consumers);
+        let a_month = millions(workload.rate);
         let milliseconds = counted.milliseconds as f64 / counted.requests as f64;
         row(&[
             workload.rate.to_string(),
-            consumers.to_string(),
+            consumers(workload),
             format!("{:.2}", per_million(counted, prices)),
-            format!("{:.2}", neighbours::http_api(a_month, consumers, prices)),
-            format!("{:.2}", neighbours::rest_api(a_month, consumers, prices)),
+            format!("{:.2}", neighbours::http_api(a_month, workload.consumers, prices)),
+            format!("{:.2}", neighbours::rest_api(a_month, workload.consumers, prices)),
             format!("{:.2}", neighbours::alb_and_function(a_month, milliseconds, prices)),
         ]);
     }

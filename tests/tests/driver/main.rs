@@ -16,3 +16,4 @@ mod requests;
 mod security;
 mod support;
 mod tokens;
+mod usage;

@@ -65,12 +65,15 @@ pub(super) fn take(asked: &[Ask], expires_at: Timestamp, cost: Option<&Cost>) ->
     }
     let mut removes = "";
     if let Some(cost) = cost {
-        names.insert("#c".to_owned(), cost.attribute.clone());
-        names.insert("#old".to_owned(), cost.outdated.clone());
+        names.insert("#c".to_owned(), Cost::attribute_of(&cost.month));
+        names.insert("#r".to_owned(), Cost::requests_attribute_of(&cost.month));
+        names.insert("#oldc".to_owned(), Cost::attribute_of(&cost.outdated));
+        names.insert("#oldr".to_owned(), Cost::requests_attribute_of(&cost.outdated));
         values.insert(":zero".to_owned(), number(0));
         values.insert(":c".to_owned(), number(cost.nanodollars));
-        sets.push("#c = if_not_exists(#c, :zero) + :c".to_owned());
-        removes = " REMOVE #old";
+        values.insert(":r".to_owned(), number(cost.requests));
+        sets.push("#c = if_not_exists(#c, :zero) + :c, #r = if_not_exists(#r, :zero) + :r".to_owned());
+        removes = " REMOVE #oldc, #oldr";
     }
     let update = format!("SET {}{removes}", sets.join(", "));
     Expression { update, condition: conditions.join(" AND "), names, values }

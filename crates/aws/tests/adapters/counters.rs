@@ -74,7 +74,7 @@ async fn both_are_unavailable_while_they_are_down() {
 async fn a_take_adds_to_what_its_month_cost_and_drops_an_old_month() {
     let (_dynamodb, store) = table().await;
     let at = |now: Timestamp, nanodollars| Terms {
-        cost: Some(Cost::at(now, nanodollars)),
+        cost: Some(Cost::at(now, 3, nanodollars)),
         expires_at: Timestamp::from_seconds(2_000_000_000),
         waiting: Waiting::Request,
     };
@@ -88,23 +88,33 @@ async fn a_take_adds_to_what_its_month_cost_and_drops_an_old_month() {
         assert!(matches!(taken, Taken::Granted(_)), "{taken:?}");
     }
     let item = store.get("plan|c#acme").await.expect("an answer").expect("an item");
-    assert_eq!(item["cost.2026-11"], 42);
+    assert_eq!((&item["cost.2026-11"], &item["requests.2026-11"]), (&42.into(), &6.into()));
     // Fourteen months later.
     let january = Timestamp::from_seconds(1_831_500_000);
     store.take("plan|c#acme", &take(false), at(january, 1)).await.expect("an answer");
     let item = store.get("plan|c#acme").await.expect("an answer").expect("an item");
     assert_eq!((item.get("cost.2026-11"), &item["cost.2028-01"]), (None, &1.into()));
+    assert_eq!((item.get("requests.2026-11"), &item["requests.2028-01"]), (None, &3.into()));
 }
 
 #[tokio::test]
 async fn a_roll_up_adds_to_its_month() {
     let (_dynamodb, store) = table().await;
-    let rolled = |limit: &str, settled| RollUp { item: "u#acme#2026-11".to_owned(), limit: limit.to_owned(), settled };
-    for (limit, settled, expires_at) in [("plan|daily.d", 40, 1), ("plan|daily.d", 2, 3), ("route:r|x.d", 7, 2)] {
-        store.roll_up(&rolled(limit, settled), Timestamp::from_seconds(expires_at)).await.expect("an answer");
+    let rolled = |sums: &[(&str, u64)]| RollUp {
+        item: "u#acme#2026-11".to_owned(),
+        sums: sums.iter().map(|(attribute, more)| ((*attribute).to_owned(), *more)).collect(),
+    };
+    for (sums, expires_at) in [
+        (&[("plan|daily.d", 40)][..], 1),
+        (&[("plan|daily.d", 2)], 3),
+        (&[("requests", 5), ("cost", 900)], 4),
+        (&[("route:r|x.d", 7), ("requests", 6), ("cost", 0)], 2),
+    ] {
+        store.roll_up(&rolled(sums), Timestamp::from_seconds(expires_at)).await.expect("an answer");
     }
     let item = store.get("u#acme#2026-11").await.expect("an answer").expect("an item");
     assert_eq!((&item["plan|daily.d"], &item["route:r|x.d"]), (&42.into(), &7.into()));
+    assert_eq!((&item["requests"], &item["cost"]), (&11.into(), &900.into()));
     assert_eq!(item["expires_at"], 2, "kept as long as the last one says");
 }
 
@@ -151,7 +161,7 @@ async fn a_write_that_failed_is_not_sent_again() {
     let back = Return { slot: slot.clone(), index: 7, permits: 1, settled: 0 };
     let ask = [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, needed: 1, settled: 0, resets: true })];
     let terms = Terms { cost: None, expires_at: Timestamp::from_seconds(1), waiting: Waiting::Request };
-    let rolled = RollUp { item: "u#acme#2026-11".to_owned(), limit: "plan|daily.d".to_owned(), settled: 1 };
+    let rolled = RollUp { item: "u#acme#2026-11".to_owned(), sums: vec![("plan|daily.d".to_owned(), 1)] };
     assert!(matches!(store.take("plan|c#acme", &ask, terms).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(store.give_back("plan|c#acme", &back).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(store.roll_up(&rolled, Timestamp::from_seconds(1)).await, Err(StoreError::Unavailable(_))));

@@ -2,6 +2,7 @@
 
 mod buckets;
 mod cost;
+mod requests;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use faregate_core::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use self::cost::CostLine;
+use self::{cost::CostLine, requests::RequestsLine};
 use super::explain::serving;
 use crate::{
     error::{CliError, Exit},
@@ -27,7 +28,7 @@ use crate::{
 /// How much of a key's hash its counters' names have.
 const HASH_IN_NAME: usize = 32;
 
-/// Show what was used of each limit: of the present windows, and of a month's quotas
+/// Show what was used of each limit, of the present windows and of a month's quotas, and how many requests a month had
 #[derive(Args, Debug)]
 pub(crate) struct Usage {
     /// Of this consumer only
@@ -49,6 +50,8 @@ struct Report {
     period: String,
     /// One for each limit and window.
     limits: Vec<Used>,
+    /// One for each counter, and for those of a consumer's requests that none counted.
+    requests: Vec<RequestsLine>,
     /// With `--cost`: one for each counter.
     #[serde(skip_serializing_if = "Option::is_none")]
     costs: Option<Vec<CostLine>>,
@@ -101,10 +104,11 @@ impl Usage {
             limits.extend(items.iter().flat_map(|item| buckets::buckets(item, snapshot.as_ref(), number, now)));
         }
         limits.sort_by(|a, b| (&a.scope, &a.owner, &a.limit, &a.since).cmp(&(&b.scope, &b.owner, &b.limit, &b.since)));
+        let requests = requests::requests(&items, &period);
         let costs = self.cost.then(|| cost::costs(&items, &period));
-        let report = Report { period, limits, costs };
+        let report = Report { period, limits, requests, costs };
         output.answer(&report)?;
-        output.note(findings::number(report.limits.len(), "line"));
+        output.note(findings::number(report.limits.len() + report.requests.len(), "line"));
         Ok(Exit::Done)
     }
 
@@ -274,6 +278,7 @@ impl Answer for Report {
             };
             lines.add(format!("{}  {}  {}  {}{of}{granted}  {when}", used.scope, used.owner, used.limit, used.used));
         }
+        requests::say(&self.requests, &self.period, lines);
         if let Some(costs) = &self.costs {
             cost::say(costs, &self.period, lines);
         }

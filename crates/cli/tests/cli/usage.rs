@@ -26,12 +26,15 @@ async fn stack() -> (Stack, u64) {
         "id": {"S": "plan|c#acme"},
         format!("{m}i"): number(month), format!("{m}u"): number(120), format!("{m}s"): number(100),
         format!("{h}i"): number(hour), format!("{h}u"): number(5), format!("{h}s"): number(4),
-        "cost.2024-02": number(1_234_567),
+        "cost.2024-02": number(1_234_567), "requests.2024-02": number(4321),
         // Four hours less a minute: four permits have not come back.
         "peak.b": number((numbers[0] + 14_340) * 1_000_000),
     });
     stack.put("faregate-usage", item).await;
-    let month = json!({"id": {"S": "u#acme#2024-02"}, "plan|monthly.M": number(777), "plan|daily.d": number(2500)});
+    let month = json!({
+        "id": {"S": "u#acme#2024-02"}, "plan|monthly.M": number(777), "plan|daily.d": number(2500),
+        "requests": number(88), "cost": number(5_000_000),
+    });
     stack.put("faregate-usage", month).await;
     stack.run(&["key", "create", "--consumer", "acme", "--plan", "gold"]).exits(0);
     (stack, hour)
@@ -62,6 +65,9 @@ async fn usage_is_what_was_spent_of_each_window_and_month() {
     }
     let report = stack.run(&["usage", "--json", "--consumer", "acme", "--period", "2024-02"]).exits(0).json();
     assert_eq!(report["limits"].as_array().map(Vec::len), Some(2));
+    let requests = [("none", 88), ("plan", 4321)];
+    let requests = requests.map(|(owner, requests)| json!({"scope": "c#acme", "owner": owner, "requests": requests}));
+    assert_eq!(report["requests"], json!(requests));
     assert_eq!((&line(&report, "monthly")["used"], &line(&report, "monthly")["of"]), (&json!(777), &json!(1000)));
     // A month's days together have no limit.
     assert_eq!((&line(&report, "daily")["used"], &line(&report, "daily")["of"]), (&json!(2500), &Value::Null));
@@ -69,6 +75,10 @@ async fn usage_is_what_was_spent_of_each_window_and_month() {
     assert_eq!(report["costs"], Value::Null);
     let said = stack.run(&of_february).exits(0);
     assert!(said.stdout.contains("c#acme  plan  $0.001235 in 2024-02"), "{said:?}");
+    assert!(said.stdout.contains("c#acme  none  $0.005000 in 2024-02"), "{said:?}");
+    assert!(said.stdout.contains("c#acme  plan  4321 requests in 2024-02"), "{said:?}");
+    assert!(said.stdout.contains("c#acme  none  88 requests in 2024-02"), "{said:?}");
+    assert!(said.stderr.contains("4 lines"), "{said:?}");
     assert!(said.stdout.contains("plan  daily  2500  2024-02, windows that are over"), "{said:?}");
     let said = stack.run(&["usage", "--consumer", "acme"]).exits(0);
     assert!(said.stdout.contains("monthly  100 of 1000, 120 granted"), "{said:?}");

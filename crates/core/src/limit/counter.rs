@@ -120,15 +120,13 @@ pub struct Spent {
     pub permits: u64,
 }
 
-/// What a quota's window that is over adds to its month.
+/// What is added to sums of a month: permits of a quota's window that is over, or requests that no write of a counter told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RollUp {
-    /// Whose: the item of a consumer and a month (`u#<consumer>#<yyyy-mm>`).
+    /// The item: that of a consumer and a month (`u#<consumer>#<yyyy-mm>`), or a counter.
     pub item: String,
-    /// Of which limit: `<counter's owner>|<limit>.<unit>`.
-    pub limit: String,
-    /// Permits that were really spent.
-    pub settled: u64,
+    /// Each sum's attribute, for permits that were really spent `<counter's owner>|<limit>.<unit>`, and how much is added.
+    pub sums: Vec<(String, u64)>,
 }
 
 impl RollUp {
@@ -143,7 +141,7 @@ impl RollUp {
         }
         let month = rule.window.start(spent.index).rfc3339();
         let item = Self::item_of(consumer, month.get(..7)?);
-        Some(Self { item, limit: format!("{owner}|{}.{}", rule.id, rule.window.unit()), settled: spent.permits })
+        Some(Self { item, sums: vec![(format!("{owner}|{}.{}", rule.id, rule.window.unit()), spent.permits)] })
     }
 
     /// The item of a consumer and a month, which is written as `2026-11`.

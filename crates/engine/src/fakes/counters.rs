@@ -25,8 +25,7 @@ pub struct FakeCounters {
     pub faults: Faults,
     counters: Mutex<BTreeMap<String, Counter>>,
     expires_at: Mutex<BTreeMap<String, Timestamp>>,
-    months: Mutex<BTreeMap<(String, String), u64>>,
-    costs: Mutex<BTreeMap<(String, String), u64>>,
+    sums: Mutex<BTreeMap<(String, String), u64>>,
     skew_millis: AtomicI64,
 }
 
@@ -46,13 +45,19 @@ impl FakeCounters {
     /// What requests of a month cost that a counter counted, in nano-dollars.
     #[must_use]
     pub fn cost(&self, counter: &str, month: &str) -> Option<u64> {
-        locked(&self.costs).get(&(counter.to_owned(), Cost::attribute_of(month))).copied()
+        self.sum(counter, &Cost::attribute_of(month))
     }
 
-    /// What a consumer's month counts of a limit.
+    /// How many requests of a month a counter was told of.
     #[must_use]
-    pub fn month(&self, item: &str, limit: &str) -> Option<u64> {
-        locked(&self.months).get(&(item.to_owned(), limit.to_owned())).copied()
+    pub fn requests(&self, counter: &str, month: &str) -> Option<u64> {
+        self.sum(counter, &Cost::requests_attribute_of(month))
+    }
+
+    /// A sum of a month: of a limit, or `requests` and `cost`.
+    #[must_use]
+    pub fn sum(&self, item: &str, attribute: &str) -> Option<u64> {
+        locked(&self.sums).get(&(item.to_owned(), attribute.to_owned())).copied()
     }
 
     /// The clock is ahead of the store's by so many milliseconds from now on.
@@ -82,9 +87,12 @@ impl Counters for FakeCounters {
                 counters.insert(counter.to_owned(), changed);
                 locked(&self.expires_at).insert(counter.to_owned(), terms.expires_at);
                 if let Some(cost) = terms.cost {
-                    let mut costs = locked(&self.costs);
-                    *costs.entry((counter.to_owned(), cost.attribute)).or_default() += cost.nanodollars;
-                    costs.remove(&(counter.to_owned(), cost.outdated));
+                    let mut sums = locked(&self.sums);
+                    let mut add = |attribute, more| *sums.entry((counter.to_owned(), attribute)).or_default() += more;
+                    add(Cost::attribute_of(&cost.month), cost.nanodollars);
+                    add(Cost::requests_attribute_of(&cost.month), cost.requests);
+                    sums.remove(&(counter.to_owned(), Cost::attribute_of(&cost.outdated)));
+                    sums.remove(&(counter.to_owned(), Cost::requests_attribute_of(&cost.outdated)));
                 }
                 Ok(Taken::Granted(granted))
             }
@@ -99,8 +107,10 @@ impl Counters for FakeCounters {
 
     async fn roll_up(&self, roll_up: &RollUp, _: Timestamp) -> Result<(), StoreError> {
         self.faults.begin("roll_up").await?;
-        let RollUp { item, limit, settled } = roll_up.clone();
-        *locked(&self.months).entry((item, limit)).or_default() += settled;
+        let mut sums = locked(&self.sums);
+        for (attribute, more) in &roll_up.sums {
+            *sums.entry((roll_up.item.clone(), attribute.clone())).or_default() += more;
+        }
         Ok(())
     }
 

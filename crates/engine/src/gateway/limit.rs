@@ -8,6 +8,7 @@ mod acquire;
 mod answer;
 mod clock_watch;
 mod scope;
+mod tallies;
 mod wants;
 
 use std::{
@@ -25,14 +26,15 @@ use faregate_core::{
     snapshot::{RoutePolicy, Snapshot},
     time::Timestamp,
 };
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use http::{HeaderMap, Method};
-use tokio::time::timeout;
+use tokio::{join, time::timeout};
 
 use self::{
     accounts::{Account, Accounts, Waiting},
     acquire::{KEPT_QUOTA, Outcome, Reason},
     clock_watch::ClockWatch,
+    tallies::{Place, Sum, Tallies},
     wants::Want,
 };
 use super::{Ports, SideWork, authorise::Clearance, dressing::Dressing, edge::Client};
@@ -84,22 +86,46 @@ pub(super) struct Limits {
     request_cost: AtomicU64,
     /// Figures of windows that are over, to be written beside a request.
     rolled: Mutex<Vec<RollUp>>,
+    /// Requests that no write of a counter tells of.
+    tallies: Tallies,
 }
 
-/// The counters of a request, which are told what it cost with their next writes.
+/// Who is told of a request and of what it cost: its counters with their next writes, and the month of a consumer of whom
+/// no counter counts it.
 #[derive(Default)]
 pub(super) struct Bill {
     accounts: Vec<Arc<Account>>,
+    month: Option<Arc<Place>>,
     limits: Option<Arc<Limits>>,
 }
 
 impl Bill {
-    /// Charges each of them.
+    fn of(limits: &Arc<Limits>, wants: &[Want], consumer: Option<&str>, now: Timestamp) -> Self {
+        let accounts = accounts::distinct(wants).into_iter().filter(|account| !account.is_chosen).cloned();
+        let is_counted = |consumer: &str| wants.iter().any(|want| want.account.is_of(consumer));
+        let month = consumer.filter(|consumer| !is_counted(consumer));
+        let month = month.map(|consumer| Arc::new(Place::of_consumer(consumer, now)));
+        Self { accounts: accounts.collect(), month, limits: Some(Arc::clone(limits)) }
+    }
+
+    /// Counts the request, which is admitted.
+    fn count(&self) {
+        self.add(Sum { requests: 1, nanodollars: 0 });
+    }
+
+    /// Charges what the request cost.
     pub(super) fn charge(&self, nanodollars: u64) {
         if let Some(limits) = &self.limits {
             follow(&limits.request_cost, nanodollars);
         }
-        self.accounts.iter().for_each(|account| account.owe(nanodollars));
+        self.add(Sum { requests: 0, nanodollars });
+    }
+
+    fn add(&self, sum: Sum) {
+        self.accounts.iter().for_each(|account| account.owe(sum));
+        if let (Some(month), Some(limits)) = (&self.month, &self.limits) {
+            limits.tallies.add(month, sum, limits.clock.now());
+        }
     }
 }
 
@@ -126,6 +152,7 @@ impl Limits {
             service_micros: AtomicU64::new(0),
             request_cost: AtomicU64::new(Prices::default().of(&first, ports.machine)),
             rolled: Mutex::default(),
+            tallies: Tallies::default(),
         }
     }
 
@@ -139,16 +166,17 @@ impl Limits {
         side_work: &mut SideWork,
     ) -> Result<Admission, Problem> {
         let (plan, mut wants) = self.wants(asked, clearance.caller(), side_work)?;
-        if wants.is_empty() {
-            return Ok(Admission { clearance, plan });
-        }
-        let accounts = accounts::distinct(&wants).into_iter().filter(|account| !account.is_chosen).cloned();
-        *bill = Bill { accounts: accounts.collect(), limits: Some(Arc::clone(self)) };
         let now = self.clock.now();
-        wants.iter().for_each(|want| want.request(now));
-        let taken = self.take(&mut wants).await;
-        dressing.limits(answer::headers(&wants, self.clock.now()));
-        taken?;
+        *bill = Bill::of(self, &wants, clearance.caller().consumer(), now);
+        if !wants.is_empty() {
+            wants.iter().for_each(|want| want.request(now));
+            let taken = self.take(&mut wants).await;
+            dressing.limits(answer::headers(&wants, self.clock.now()));
+            taken?;
+        }
+        // Those before it are told first, so that a request and its cost go together.
+        self.tally_beside(side_work);
+        bill.count();
         self.renew_beside(&wants, side_work);
         self.lease_ahead_beside(&wants, side_work);
         self.give_back_beside(side_work);
@@ -214,7 +242,9 @@ impl Limits {
     /// Gives back what keys hold that have fallen silent.
     fn give_back_beside(self: &Arc<Self>, side_work: &mut SideWork) {
         let now = self.clock.now();
-        for account in self.accounts.oldest(now) {
+        let (oldest, forgotten) = self.accounts.oldest(now);
+        forgotten.iter().for_each(|account| self.settle(account, now));
+        for account in oldest {
             let limits = Arc::clone(self);
             let back = account.give_back(now, false);
             if !back.is_empty() {
@@ -251,7 +281,8 @@ impl Limits {
         accounts.iter().for_each(|account| self.settle(account, now));
         let all = accounts.iter().map(|account| self.send_back(account, account.give_back(now, true)));
         // What is not done by then is lost to its windows.
-        let _ = timeout(LEAVE_LIMIT, join(join_all(all), self.send_rolled(self.rolled()))).await;
+        let leave = async { join!(join_all(all), self.send_rolled(self.rolled()), self.tally_all()) };
+        let _ = timeout(LEAVE_LIMIT, leave).await;
     }
 }
 

@@ -19,7 +19,8 @@ pub trait Counters: Send + Sync {
     async fn take(&self, counter: &str, asked: &[Ask], terms: Terms) -> Result<Taken, StoreError>;
     /// Gives permits back; `false`, and nothing is changed, where the window is over or never had as many.
     async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError>;
-    /// Adds to a consumer's month, which is kept until `expires_at`. Sent once: what is lost is missing there.
+    /// Adds to sums of a month, all or none of them, in an item that is kept until `expires_at`. Sent once: what is lost is
+    /// missing there.
     async fn roll_up(&self, roll_up: &RollUp, expires_at: Timestamp) -> Result<(), StoreError>;
     /// These slots of a counter as they were a moment ago; those that were never written are left out.
     async fn read(&self, counter: &str, slots: &[SlotName]) -> Result<Counter, StoreError>;
@@ -31,7 +32,7 @@ pub trait Counters: Send + Sync {
 /// What else a take needs to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// What requests that this counter counts cost since it was last told.
+    /// What requests that this counter counts cost since it was last told, and how many they were.
     pub cost: Option<Cost>,
     /// When the counter may be deleted.
     pub expires_at: Timestamp,

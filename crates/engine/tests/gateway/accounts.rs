@@ -126,7 +126,7 @@ async fn what_an_outage_let_pass_is_settled_later() {
     harness.counters.faults.set_down(false);
     assert_eq!(call(&harness, KEY).await.status, 200);
     harness.gateway.leave().await;
-    let month = harness.counters.month(&format!("u#acme#{}", &NOW.rfc3339()[..7]), "route:r|x.d").unwrap_or_default();
+    let month = harness.counters.sum(&format!("u#acme#{}", &NOW.rfc3339()[..7]), "route:r|x.d").unwrap_or_default();
     let counter = harness.counters.counter("route:r|c#acme").expect("a counter");
     assert_eq!(month + counter.slots.values().map(|slot| slot.settled).sum::<u64>(), admitted + 1);
 }
@@ -141,7 +141,7 @@ async fn what_was_spent_in_a_day_that_is_over_is_told_at_the_end() {
     }
     harness.clock.advance(Duration::from_secs(86_400));
     harness.gateway.leave().await;
-    let month = harness.counters.month(&format!("u#acme#{}", &NOW.rfc3339()[..7]), "plan|daily.d").unwrap_or_default();
+    let month = harness.counters.sum(&format!("u#acme#{}", &NOW.rfc3339()[..7]), "plan|daily.d").unwrap_or_default();
     let counter = harness.counters.counter("plan|c#acme").expect("a counter");
     assert_eq!((month + counter.slots.values().map(|slot| slot.settled).sum::<u64>(), month > 0), (30, true));
 }

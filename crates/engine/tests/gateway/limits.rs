@@ -571,7 +571,7 @@ async fn a_days_figures_are_added_to_its_month_when_the_slot_is_needed_again() {
     }
     assert_eq!(call(&harness, KEY).await.status, 200);
     harness.gateway.leave().await;
-    let month = |at: Timestamp| harness.counters.month(&format!("u#acme#{}", &at.rfc3339()[..7]), "plan|daily.d");
+    let month = |at: Timestamp| harness.counters.sum(&format!("u#acme#{}", &at.rfc3339()[..7]), "plan|daily.d");
     let counter = harness.counters.counter("plan|c#acme").expect("a counter");
     let in_slots: u64 = counter.slots.values().map(|slot| slot.settled).sum();
     let rolled = month(NOW).expect("a sum");

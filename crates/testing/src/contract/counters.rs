@@ -1,7 +1,8 @@
 //! `Counters`.
 
 use faregate_core::{
-    limit::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Sizing, Slot, SlotName, Take, Window},
+    cost::Cost,
+    limit::{Ask, Counter, Lease, Mode, Obstacle, Return, RollUp, Rule, Sizing, Slot, SlotName, Take, Window},
     time::Timestamp,
 };
 use faregate_engine::ports::{Counters, StoreError, Taken, Terms, Waiting};
@@ -27,6 +28,7 @@ macro_rules! counters_contract {
             of_twenty_resets_at_once_one_is_made,
             one_limit_in_the_way_stops_all,
             permits_come_back_once_and_only_to_their_window,
+            sums_of_a_month_may_stand_in_a_counter_and_come_before_it,
             what_passes_the_limit_grants_nothing_more,
             who_needs_more_than_is_left_takes_nothing,
         );
@@ -221,6 +223,21 @@ pub async fn permits_come_back_once_and_only_to_their_window(store: &dyn Counter
     assert_eq!(granted(store, &[reset(day(20_002, 5))]).await, [5]);
     assert_eq!(store.give_back("plan|c#acme", &back(20_000, 1)).await, Ok(false), "its window is over");
     assert_eq!(slot(store, &day(20_002, 1)).await.map(|slot| slot.granted), Some(5));
+}
+
+/// Sums change nothing of a counter's permits, and an item that has nothing but sums is as good as none.
+pub async fn sums_of_a_month_may_stand_in_a_counter_and_come_before_it(store: &dyn Counters) {
+    let sums = vec![("requests.2026-11".to_owned(), 3), ("cost.2026-11".to_owned(), 900)];
+    let rolled = RollUp { item: "plan|c#acme".to_owned(), sums };
+    assert_eq!(store.roll_up(&rolled, TERMS.expires_at).await, Ok(()));
+    assert_eq!(refused(store, &[day(20_000, 2)]).await, Counter::default());
+    assert_eq!(granted(store, &[reset(day(20_000, 2))]).await, [2]);
+    assert_eq!(store.roll_up(&rolled, TERMS.expires_at).await, Ok(()));
+    assert_eq!(slot(store, &day(20_000, 1)).await, Some(Slot { index: 20_000, granted: 2, settled: 1 }));
+    let cost = Cost { month: "2026-11".to_owned(), outdated: "2025-09".to_owned(), requests: 1, nanodollars: 300 };
+    let terms = Terms { cost: Some(cost), ..TERMS };
+    let taken = store.take("plan|c#acme", &asked(&[day(20_000, 1)]), terms).await;
+    assert_eq!(taken, Ok(Taken::Granted(vec![3])));
 }
 
 /// Nobody's permits are lost or counted twice.

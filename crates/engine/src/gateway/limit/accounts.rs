@@ -15,7 +15,7 @@ use faregate_core::{
 };
 use lru::LruCache;
 
-use super::wants::Want;
+use super::{tallies::Sum, wants::Want};
 
 /// How many counters of each crowd are held.
 const ACCOUNTS_MAX: usize = 1024;
@@ -82,6 +82,7 @@ impl Table {
             counter: counter.into(),
             is_chosen,
             owed: AtomicI64::new(0),
+            untold: AtomicI64::new(0),
             holdings: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             outages: AtomicU64::new(0),
@@ -113,27 +114,31 @@ impl Accounts {
         [&self.callers, &self.values, &self.strangers]
     }
 
-    /// Some accounts that were not used for longest, now and then; those that hold nothing are forgotten.
-    pub(super) fn oldest(&self, now: Timestamp) -> Vec<Arc<Account>> {
+    /// Some accounts that were not used for longest, now and then; and those among the oldest that hold nothing, which are
+    /// forgotten.
+    pub(super) fn oldest(&self, now: Timestamp) -> (Vec<Arc<Account>>, Vec<Arc<Account>>) {
+        let (mut swept, mut forgotten) = (Vec::new(), Vec::new());
         let swept_at = Timestamp::from_millis(self.swept_at.load(Ordering::Relaxed));
         if swept_at <= now && now.since(swept_at) < SWEEP_INTERVAL {
-            return Vec::new();
+            return (swept, forgotten);
         }
         self.swept_at.store(now.as_millis(), Ordering::Relaxed);
-        let oldest = |table: &Table| {
+        for table in self.tables() {
             let mut accounts = table.lock();
-            let mut swept = Vec::new();
             for _ in 0..SWEPT_MAX.min(accounts.len()) {
                 let Some((counter, account)) = accounts.pop_lru() else { break };
-                // What holds something comes back to the other end, so that the sweep goes on behind it.
-                if !account.lock().values().all(|holding| holding.is_empty(now)) {
+                // A request that is under way is still to be charged.
+                let is_used = Arc::strong_count(&account) > 1;
+                if !is_used && account.lock().values().all(|holding| holding.is_empty(now)) {
+                    forgotten.push(account);
+                } else {
+                    // It comes back to the other end, so that the sweep goes on behind it.
                     accounts.put(counter, Arc::clone(&account));
                     swept.push(account);
                 }
             }
-            swept
-        };
-        self.tables().into_iter().flat_map(oldest).collect()
+        }
+        (swept, forgotten)
     }
 
     /// All accounts, none of which is here any more.
@@ -156,6 +161,8 @@ pub(super) struct Account {
     pub(super) is_chosen: bool,
     /// What requests cost since the counter was told, in nano-dollars; below 0 where more was told than came.
     owed: AtomicI64,
+    /// How many they were; the same.
+    untold: AtomicI64,
     holdings: Mutex<Holdings>,
     /// One fetch at a time: others wait for what it brings.
     pub(super) fetching: tokio::sync::Mutex<()>,
@@ -214,18 +221,30 @@ impl Account {
         self.holdings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what a request cost, or that what was to be told was not.
-    pub(super) fn owe(&self, nanodollars: u64) {
-        self.owed.fetch_add(i64::try_from(nanodollars).unwrap_or(i64::MAX), Ordering::Relaxed);
+    /// Whether it counts the requests of this consumer and of nobody else.
+    pub(super) fn is_of(&self, consumer: &str) -> bool {
+        let scope = self.counter.split_once('|').and_then(|(_, scope)| scope.strip_prefix("c#"));
+        scope == Some(consumer)
     }
 
-    /// What its counter is to be told, with what the request in flight is expected to cost: the environment may end
+    /// Notes a request or what it cost, or that what was to be told was not.
+    pub(super) fn owe(&self, Sum { requests, nanodollars }: Sum) {
+        let owe =
+            |number: &AtomicI64, more| number.fetch_add(i64::try_from(more).unwrap_or(i64::MAX), Ordering::Relaxed);
+        owe(&self.untold, requests);
+        owe(&self.owed, nanodollars);
+    }
+
+    /// What its counter is to be told, with the request in flight and what it is expected to cost: the environment may end
     /// before the next write.
-    pub(super) fn bill(&self, expected: u64) -> u64 {
-        let expected = i64::try_from(expected).unwrap_or(i64::MAX);
-        let told = self.owed.load(Ordering::Relaxed).saturating_add(expected).max(0);
-        self.owed.fetch_sub(told, Ordering::Relaxed);
-        told.unsigned_abs()
+    pub(super) fn bill(&self, expected: Sum) -> Sum {
+        let bill = |number: &AtomicI64, expected| {
+            let expected = i64::try_from(expected).unwrap_or(i64::MAX);
+            let told = number.load(Ordering::Relaxed).saturating_add(expected).max(0);
+            number.fetch_sub(told, Ordering::Relaxed);
+            told.unsigned_abs()
+        };
+        Sum { requests: bill(&self.untold, expected.requests), nanodollars: bill(&self.owed, expected.nanodollars) }
     }
 
     /// By limit, what was spent in windows and will never be told to their slots; once.

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use super::{
     Limits,
     accounts::{self, Account, Holding},
+    tallies::{Place, Sum},
     wants::Want,
 };
 use crate::{
@@ -317,15 +318,22 @@ impl Limits {
         // What a caller cost is a month's figure, too.
         let kept = if longest >= QUOTA_MIN || !account.is_chosen { KEPT_QUOTA } else { KEPT };
         let expected = match reason {
-            Reason::Lacking => self.request_cost.load(Ordering::Relaxed),
-            Reason::Spent | Reason::Ahead => 0,
+            Reason::Lacking => Sum { requests: 1, nanodollars: self.request_cost.load(Ordering::Relaxed) },
+            Reason::Spent | Reason::Ahead => Sum::default(),
         };
-        let cost = (!account.is_chosen).then(|| Cost::at(now, account.bill(expected)));
+        let cost = (!account.is_chosen).then(|| {
+            let Sum { requests, nanodollars } = account.bill(expected);
+            Cost::at(now, requests, nanodollars)
+        });
         Terms { cost, expires_at: now.plus(longest).plus(kept), waiting }
     }
 
-    /// Lets what an account has spent and will never tell its counter go out beside the next request.
+    /// Lets what an account has spent and counted, and will never tell its counter, go out beside the next requests.
     pub(super) fn settle(&self, account: &Account, now: Timestamp) {
+        let untold = account.bill(Sum::default());
+        if !account.is_chosen && untold != Sum::default() {
+            self.tallies.add(&Arc::new(Place::of_counter(&account.counter, now)), untold, now);
+        }
         for (rule, over) in account.left_over(now) {
             self.roll_up(&account.counter, &rule, over);
         }
@@ -359,7 +367,9 @@ fn is_told(lease: &Lease, rule: &Rule, now: Timestamp) -> bool {
 
 /// What was certainly not written is still to be told.
 fn untold(account: &Account, planned: &[Planned], terms: &Terms) {
-    account.owe(terms.cost.as_ref().map_or(0, |cost| cost.nanodollars));
+    if let Some(Cost { requests, nanodollars, .. }) = terms.cost {
+        account.owe(Sum { requests, nanodollars });
+    }
     let mut holdings = account.lock();
     for Planned { rule, ask, .. } in planned {
         accounts::holding(&mut holdings, rule).lease.not_taken(rule, ask);
