@@ -12,6 +12,7 @@ mod gateway {
     mod credentials;
     mod edge;
     mod endpoints;
+    mod floods;
     mod forwarding;
     mod identities;
     mod introspection;

@@ -234,9 +234,12 @@ async fn a_flood_of_fresh_keys_and_addresses_costs_next_to_nothing() {
     let by_address = json!([{"id": "address", "limit": ADMITTED_OF_ONE, "per": "day", "by": "ip"}]);
     let mut document = document(&backend, &json!({"authenticate": "api_key", "limits": []}));
     document["plans"] = json!([{"id": "gold", "limits": [{"id": "daily", "limit": 100_000, "per": "day"}]}]);
-    document["routes"].as_array_mut().expect("routes").push(json!({
-        "id": "open", "match": [{"path": "/open"}], "authenticate": "anonymous", "limits": by_address,
-        "forward": {"backend": "b"}}));
+    let by_minute = json!([{"id": "address", "limit": 5, "per": "minute", "by": "ip"}]);
+    for (id, limits) in [("open", by_address), ("fresh", by_minute)] {
+        document["routes"].as_array_mut().expect("routes").push(json!({
+            "id": id, "match": [{"path": format!("/{id}")}], "authenticate": "anonymous", "limits": limits,
+            "forward": {"backend": "b"}}));
+    }
     let stores = faregate_tests::Stores::start().await.expect("stores");
     stores.apply(&document).await.expect("applied");
     let item = json!({"key_hash": KeyHash::of(b"secret").as_str(), "consumer": "acme", "plan": "gold"});
@@ -277,6 +280,32 @@ async fn a_flood_of_fresh_keys_and_addresses_costs_next_to_nothing() {
     let cost = items.calls() - before;
     assert!(cost <= u64::from(FROM_ONE) / 10, "{cost} reads and writes for {refused} refused requests of one address");
     assert_eq!(paying().await.expect("an answer").status.as_u16(), 200);
+
+    // New addresses have their permits, for one write each, and nobody's lease goes for them.
+    let granted = async || {
+        let key = json!({"id": {"S": "plan|c#acme"}});
+        let get = json!({"TableName": stores.tables().usage, "Key": key, "ConsistentRead": true});
+        let item = stores.dynamodb().call("GetItem", &get).await.expect("a table")["Item"].clone();
+        let attributes = item.as_object().expect("an item").iter();
+        let mut granted = attributes.filter(|(name, _)| name.starts_with("daily.") && name.ends_with('u'));
+        granted.next().expect("a slot").1["N"].as_str().expect("a number").to_owned()
+    };
+    let (before, began, held) = (items.calls(), tokio::time::Instant::now(), granted().await);
+    let fresh = stream::iter(0..FLOOD).map(|number| {
+        let address = std::net::Ipv4Addr::from(0x0d00_0000 + number).to_string();
+        let sent = request("GET", "/fresh").header("x-driver-source-ip", address).body(Bytes::new());
+        faregate_tests::send(driver.address(), sent.expect("a request"))
+    });
+    let mut statuses = fresh.buffer_unordered(16);
+    while let Some(answer) = statuses.next().await {
+        assert_eq!(answer.expect("an answer").status.as_u16(), 200);
+    }
+    // Environments ask for a newer snapshot once a second.
+    let cost = items.calls() - before - u64::from(FLOOD);
+    let polls = ENVIRONMENTS as u64 * (2 + began.elapsed().as_secs());
+    assert!(cost <= polls, "{cost} reads and writes more than {FLOOD}, {polls} of them at most polls");
+    assert_eq!(paying().await.expect("an answer").status.as_u16(), 200);
+    assert_eq!(granted().await, held, "the key asked for nothing, since its leases are still there");
 
     let lines = driver.log_lines();
     let refused = lines.iter().filter_map(|line| serde_json::from_str::<Value>(&line.text).ok()).filter_map(|line| {

@@ -7,11 +7,13 @@ mod accounts;
 mod acquire;
 mod answer;
 mod clock_watch;
+mod refusals;
 mod scope;
 mod tallies;
 mod wants;
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -34,6 +36,7 @@ use self::{
     accounts::{Account, Accounts, Waiting},
     acquire::{KEPT_QUOTA, Outcome, Reason},
     clock_watch::ClockWatch,
+    refusals::Refusals,
     tallies::{Place, Sum, Tallies},
     wants::Want,
 };
@@ -80,6 +83,8 @@ pub(super) struct Limits {
     random: Arc<dyn Random>,
     meter: Arc<Meter>,
     accounts: Accounts,
+    /// How often the counters may be asked that clients choose.
+    refusals: Refusals,
     /// Mean time of a request in microseconds: one environment asks for no more than it can serve.
     service_micros: AtomicU64,
     /// What a request costs in the mean, in nano-dollars.
@@ -149,6 +154,7 @@ impl Limits {
             random: Arc::clone(&ports.random),
             meter: Arc::clone(meter),
             accounts: Accounts::default(),
+            refusals: Refusals::default(),
             service_micros: AtomicU64::new(0),
             request_cost: AtomicU64::new(Prices::default().of(&first, ports.machine)),
             rolled: Mutex::default(),
@@ -170,9 +176,9 @@ impl Limits {
         *bill = Bill::of(self, &wants, clearance.caller().consumer(), now);
         if !wants.is_empty() {
             wants.iter().for_each(|want| want.request(now));
-            let taken = self.take(&mut wants).await;
+            let taken = self.take(&mut wants, asked.client.address).await;
             dressing.limits(answer::headers(&wants, self.clock.now()));
-            taken?;
+            taken.inspect_err(|_| self.refused(&wants, asked.client.address))?;
         }
         // Those before it are told first, so that a request and its cost go together.
         self.tally_beside(side_work);
@@ -185,13 +191,13 @@ impl Limits {
     }
 
     /// Deducts from every limit or from none; what is missing is fetched first.
-    async fn take(&self, wants: &mut [Want]) -> Result<(), Problem> {
+    async fn take(&self, wants: &mut [Want], address: Option<IpAddr>) -> Result<(), Problem> {
         if accounts::deduct(wants, self.clock.now()) {
             return Ok(());
         }
         let _waiting = Waiting::begin(wants);
         for _ in 0..ROUNDS_MAX {
-            self.fetch(wants).await?;
+            self.fetch(wants, address).await?;
             if accounts::deduct(wants, self.clock.now()) {
                 return Ok(());
             }
@@ -201,7 +207,7 @@ impl Limits {
     }
 
     /// Fetches what is missing, from all counters at once.
-    async fn fetch(&self, wants: &mut [Want]) -> Result<(), Problem> {
+    async fn fetch(&self, wants: &mut [Want], address: Option<IpAddr>) -> Result<(), Problem> {
         let now = self.clock.now();
         if wants.iter().any(|want| want.is_overdrawn(now)) {
             return Err(answer::unavailable("as much as may be admitted without the counter was"));
@@ -212,7 +218,7 @@ impl Limits {
             return Err(answer::exhausted(&denied, now));
         }
         let accounts: Vec<Arc<Account>> = accounts::distinct(lacking).into_iter().cloned().collect();
-        let outcomes = join_all(accounts.iter().map(|account| self.acquire(account, wants, Reason::Lacking))).await;
+        let outcomes = self.ask(&accounts, wants, address).await;
         apply(&accounts, outcomes, wants, self.clock.now())
     }
 

@@ -13,3 +13,17 @@ pub(super) fn network(address: Option<IpAddr>) -> String {
         None => "unknown".to_owned(),
     }
 }
+
+/// The first address of those beside it that one network is likely to have: of IPv4 the /24, of IPv6 the /48.
+pub(super) fn neighbourhood(address: Option<IpAddr>) -> Option<IpAddr> {
+    address.map(|address| match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            IpAddr::from([a, b, c, 0])
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            IpAddr::from([a, b, c, 0, 0, 0, 0, 0])
+        }
+    })
+}

@@ -160,7 +160,12 @@ impl Harness {
 
     /// Sends a request through one environment.
     pub(crate) async fn through(&self, gateway: &Gateway, request: Request<Bytes>) -> Answer {
-        let incoming = Incoming { request: Ok(request), peer: Peer::default(), remaining: None };
+        self.through_from(gateway, request, Peer::default()).await
+    }
+
+    /// The same from somewhere.
+    pub(crate) async fn through_from(&self, gateway: &Gateway, request: Request<Bytes>, peer: Peer) -> Answer {
+        let incoming = Incoming { request: Ok(request), peer, remaining: None };
         Self::finish(gateway.handle(incoming).await).await
     }
 

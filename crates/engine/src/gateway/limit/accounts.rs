@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -86,6 +86,7 @@ impl Table {
             holdings: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             outages: AtomicU64::new(0),
+            calls: AtomicU32::new(0),
         });
         accounts.put(counter.into(), Arc::clone(&account));
         let evicted = if accounts.len() > self.max { accounts.pop_lru() } else { None };
@@ -168,6 +169,8 @@ pub(super) struct Account {
     pub(super) fetching: tokio::sync::Mutex<()>,
     /// How many fetches found no counter: whoever waited for one need not wait for another.
     pub(super) outages: AtomicU64,
+    /// How often its counter was asked.
+    pub(super) calls: AtomicU32,
 }
 
 /// Leases by [`Rule::key`].

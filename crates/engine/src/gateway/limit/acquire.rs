@@ -131,6 +131,7 @@ impl Limits {
         let mut throttled = "the counter is busy".to_owned();
         for number in 0..TRIES_MAX {
             self.meter.lease_write();
+            account.calls.fetch_add(1, Ordering::Relaxed);
             let asked: Vec<Ask> = planned.iter().map(|planned| planned.ask.clone()).collect();
             match self.counters.take(&account.counter, &asked, terms.clone()).await {
                 Ok(Taken::Granted(numbers)) => {
@@ -227,6 +228,7 @@ impl Limits {
         let slot = |want: &Want| SlotName::of(&want.rule.id, want.rule.window, want.rule.window.index(now));
         let slots: Vec<SlotName> = doubted.iter().map(|(_, want)| slot(want)).collect();
         self.meter.half_read();
+        account.calls.fetch_add(1, Ordering::Relaxed);
         let counter = match self.counters.read(&account.counter, &slots).await {
             Ok(counter) => counter,
             Err(StoreError::Throttled(cause)) => return Some(Outcome::Throttled(cause)),
@@ -262,6 +264,8 @@ impl Limits {
     /// One take for each limit that lacks something; what runs low rides along.
     fn plan(&self, account: &Account, wants: &[Want], reason: Reason) -> Vec<Planned> {
         let now = self.clock.now();
+        // Of what clients choose most is new to everybody, and begins its slot with the first call.
+        let is_fresh = account.is_chosen && account.calls.load(Ordering::Relaxed) == 0;
         let mut holdings = account.lock();
         let plan = |(number, want): (usize, &Want)| {
             let rule = &want.rule;
@@ -282,7 +286,10 @@ impl Limits {
             if !is_needed && (!lease.is_low(rule, now) || lease.was_denied(rule, 1, now)) {
                 return None;
             }
-            let ask = lease.take(rule, needed, now, Sizing { waiting, ..self.sizing() })?;
+            let mut ask = lease.take(rule, needed, now, Sizing { waiting, ..self.sizing() })?;
+            if let (Ask::Take(take), true) = (&mut ask, is_fresh) {
+                take.resets = true;
+            }
             Some(Planned { number, rule: Arc::clone(rule), ask, over: None, is_needed })
         };
         let own = wants.iter().enumerate().filter(|(_, want)| std::ptr::eq(&*want.account, account));

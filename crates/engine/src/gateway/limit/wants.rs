@@ -70,7 +70,9 @@ impl Limits {
         let (account, evicted) = self.accounts.get(&format!("{}|{}", set.owner.name(), scope.text), scope.crowd);
         if let Some(evicted) = evicted {
             let now = self.clock.now();
-            let (limits, back) = (Arc::clone(self), evicted.give_back(now, true));
+            let (limits, mut back) = (Arc::clone(self), evicted.give_back(now, true));
+            // A flood pushes out one account after the other: what was spent of them is not worth a write each.
+            back.retain(|back| back.permits > 0 || !evicted.is_chosen);
             self.settle(&evicted, now);
             side_work.spawn(async move { limits.send_back(&evicted, back).await });
         }
@@ -129,6 +131,16 @@ impl Want {
     /// Until when the counter's own word is that what is lacking is not left.
     pub(super) fn denied(&self, now: Timestamp) -> Option<Timestamp> {
         self.with(|Holding { lease, .. }| lease.denied(&self.rule, lease.lacks(&self.rule, self.permits, now), now))
+    }
+
+    /// Whether the counter said in this window that what is lacking is not left, even if that no longer counts, or that it
+    /// gave the last permits away.
+    pub(super) fn is_used_up(&self, now: Timestamp) -> bool {
+        self.is_lacking(now)
+            && self.with(|Holding { lease, .. }| {
+                let lacks = lease.lacks(&self.rule, self.permits, now);
+                lease.was_denied(&self.rule, lacks, now) || lease.remaining(&self.rule, now) == Some(0)
+            })
     }
 
     /// How much everybody together has left, as far as this environment knows anything of that.
