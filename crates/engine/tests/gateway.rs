@@ -26,6 +26,7 @@ mod gateway {
     mod returns;
     mod skew;
     mod snapshots;
+    mod soft;
     mod together;
     mod tokens;
     mod usage;

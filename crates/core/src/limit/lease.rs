@@ -162,6 +162,26 @@ impl Lease {
         rule.mode == Mode::Approximate && self.approximate.is_fresh(rule.window.index(now))
     }
 
+    /// What is known of this window where it is counted alone: what everybody together had told, and what was admitted here
+    /// since.
+    #[must_use]
+    pub fn counted(&self, rule: &Rule, now: Timestamp) -> Option<(u64, u64)> {
+        self.approximate.counted(rule.window.index(now)).filter(|_| rule.mode == Mode::Approximate)
+    }
+
+    /// Adds what another lease knew of this window, which has gone since.
+    pub fn recall(&mut self, rule: &Rule, now: Timestamp, counted: (u64, u64)) {
+        if rule.mode == Mode::Approximate {
+            self.approximate.recall(rule.window.index(now), counted);
+        }
+    }
+
+    /// Whether there is something to tell that was counted alone.
+    #[must_use]
+    pub fn has_untold(&self, rule: &Rule, now: Timestamp) -> bool {
+        rule.mode == Mode::Approximate && self.approximate.has_to_tell(rule.window.index(now))
+    }
+
     /// Whether the counter said in this window that so many permits, beside those that are here, are not left, even if that
     /// no longer counts, of a limit with at least this number.
     #[must_use]

@@ -10,6 +10,7 @@ mod clock_watch;
 mod refusals;
 mod scope;
 mod tallies;
+mod untold;
 mod wants;
 
 use std::{
@@ -38,6 +39,7 @@ use self::{
     clock_watch::ClockWatch,
     refusals::Refusals,
     tallies::{Place, Sum, Tallies},
+    untold::Remembered,
     wants::Want,
 };
 use super::{Ports, SideWork, authorise::Clearance, dressing::Dressing, edge::Client};
@@ -85,6 +87,8 @@ pub(super) struct Limits {
     accounts: Accounts,
     /// How often the counters may be asked that clients choose.
     refusals: Refusals,
+    /// What approximate limits counted of accounts that had to go.
+    remembered: Remembered,
     /// Mean time of a request in microseconds: one environment asks for no more than it can serve.
     service_micros: AtomicU64,
     /// What a request costs in the mean, in nano-dollars.
@@ -155,6 +159,7 @@ impl Limits {
             meter: Arc::clone(meter),
             accounts: Accounts::default(),
             refusals: Refusals::default(),
+            remembered: Remembered::default(),
             service_micros: AtomicU64::new(0),
             request_cost: AtomicU64::new(Prices::default().of(&first, ports.machine)),
             rolled: Mutex::default(),
@@ -175,6 +180,7 @@ impl Limits {
         let now = self.clock.now();
         *bill = Bill::of(self, &wants, clearance.caller().consumer(), now);
         if !wants.is_empty() {
+            self.recall(&wants, now);
             wants.iter().for_each(|want| want.request(now));
             let taken = self.take(&mut wants, asked.client.address).await;
             dressing.limits(answer::headers(&wants, self.clock.now()));
@@ -285,7 +291,9 @@ impl Limits {
         let now = self.clock.now();
         let accounts = self.accounts.take_all();
         accounts.iter().for_each(|account| self.settle(account, now));
-        let all = accounts.iter().map(|account| self.send_back(account, account.give_back(now, true)));
+        let all = accounts.iter().map(|account| async move {
+            join!(self.tell_rest(account, now), self.send_back(account, account.give_back(now, true)))
+        });
         // What is not done by then is lost to its windows.
         let leave = async { join!(join_all(all), self.send_rolled(self.rolled()), self.tally_all()) };
         let _ = timeout(LEAVE_LIMIT, leave).await;

@@ -54,6 +54,18 @@ impl Approximate {
         self.alone += permits;
     }
 
+    /// What is known of a window: what everybody together had told, and what was admitted here since.
+    pub(super) fn counted(&self, index: u64) -> Option<(u64, u64)> {
+        (self.index == index && self.seen + self.alone > 0).then_some((self.seen, self.alone))
+    }
+
+    /// Adds what was known of a window.
+    pub(super) fn recall(&mut self, index: u64, (seen, alone): (u64, u64)) {
+        self.enter(index);
+        self.seen += seen;
+        self.alone += alone;
+    }
+
     pub(super) fn has_to_tell(&self, index: u64) -> bool {
         self.index == index && self.alone > 0
     }

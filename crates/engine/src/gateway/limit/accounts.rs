@@ -10,7 +10,7 @@ use std::{
 };
 
 use faregate_core::{
-    limit::{Lease, Return, Rule, Spent},
+    limit::{Lease, Mode, Return, Rule, Spent},
     time::Timestamp,
 };
 use lru::LruCache;
@@ -248,6 +248,19 @@ impl Account {
             told.unsigned_abs()
         };
         Sum { requests: bill(&self.untold, expected.requests), nanodollars: bill(&self.owed, expected.nanodollars) }
+    }
+
+    /// Whether a caller's counter is still to be told what was counted alone.
+    pub(super) fn has_rest(&self, now: Timestamp) -> bool {
+        let is_untold =
+            |Holding { lease, rule, .. }: &Holding| rule.as_ref().is_some_and(|rule| lease.has_untold(rule, now));
+        !self.is_chosen && self.lock().values().any(is_untold)
+    }
+
+    /// The rules of limits that are counted alone.
+    pub(super) fn rules(&self) -> Vec<Arc<Rule>> {
+        let rules = self.lock().values().filter_map(|holding| holding.rule.clone()).collect::<Vec<_>>();
+        rules.into_iter().filter(|rule| rule.mode == Mode::Approximate).collect()
     }
 
     /// By limit, what was spent in windows and will never be told to their slots; once.

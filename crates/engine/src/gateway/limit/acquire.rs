@@ -337,7 +337,8 @@ impl Limits {
 
     /// Lets what an account has spent and counted, and will never tell its counter, go out beside the next requests.
     pub(super) fn settle(&self, account: &Account, now: Timestamp) {
-        let untold = account.bill(Sum::default());
+        // A write that tells the rest tells this, too.
+        let untold = if account.has_rest(now) { Sum::default() } else { account.bill(Sum::default()) };
         if !account.is_chosen && untold != Sum::default() {
             self.tallies.add(&Arc::new(Place::of_counter(&account.counter, now)), untold, now);
         }

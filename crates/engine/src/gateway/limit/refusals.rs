@@ -110,12 +110,7 @@ impl Limits {
     /// Fetches what a waiting request lacks, from all counters at once; from those that clients choose only as often as
     /// refusals have paid for. Beyond that none is asked, and it goes by what the counter said in this window; where that is
     /// nothing, the request may be tried again, since nobody is refused for a number that was not asked for.
-    pub(super) async fn ask(
-        &self,
-        accounts: &[Arc<Account>],
-        wants: &[Want],
-        address: Option<IpAddr>,
-    ) -> Vec<Outcome> {
+    pub(super) async fn ask(&self, accounts: &[Arc<Account>], wants: &[Want], address: Option<IpAddr>) -> Vec<Outcome> {
         let chosen: Vec<&Arc<Account>> = accounts.iter().filter(|account| account.is_chosen).collect();
         let now = self.clock.now();
         for (paid, account) in (0..).zip(&chosen) {

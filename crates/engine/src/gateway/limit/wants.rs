@@ -9,6 +9,7 @@ use faregate_core::{
     snapshot::{LimitSet, NoPlan, Owner},
     time::Timestamp,
 };
+use tokio::join;
 
 use super::{
     Asked, Limits,
@@ -74,7 +75,10 @@ impl Limits {
             // A flood pushes out one account after the other: what was spent of them is not worth a write each.
             back.retain(|back| back.permits > 0 || !evicted.is_chosen);
             self.settle(&evicted, now);
-            side_work.spawn(async move { limits.send_back(&evicted, back).await });
+            self.remember(&evicted, now);
+            side_work.spawn(async move {
+                join!(limits.tell_rest(&evicted, now), limits.send_back(&evicted, back));
+            });
         }
         let overridden = match (caller.evidence(), &set.owner) {
             (Some(Evidence::Key { item, .. }), Owner::Plans) => item.limits.get(&limit.rule.id),
@@ -93,6 +97,12 @@ impl Limits {
 }
 
 impl Want {
+    /// What is still to be told of a limit, for which no request waits.
+    pub(super) fn of_rest(account: &Arc<Account>, rule: Arc<Rule>) -> Self {
+        let (account, longest) = (Arc::clone(account), rule.lasts());
+        Self { account, rule, permits: 0, is_chosen: false, refuses_when_unavailable: true, longest, is_owing: false }
+    }
+
     /// Acts on what is held of this limit.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Holding) -> T) -> T {
         act(accounts::holding(&mut self.account.lock(), &self.rule))

@@ -1,0 +1,73 @@
+//! Approximate limits: soft, but neither passed by coming from many addresses nor by being forgotten.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{
+    limits::{call, document, from},
+    support::{Harness, KEY},
+};
+
+/// How many counters of one crowd an environment holds.
+const HELD_MAX: usize = 1024;
+
+fn soft(limit: u64, per: &str, by: &str) -> Value {
+    json!({"id": "soft", "limit": limit, "per": per, "by": by, "mode": "approximate"})
+}
+
+#[tokio::test]
+async fn more_addresses_than_an_environment_holds_have_no_more_than_their_number_each() {
+    let harness = Harness::new(document(json!({"limits": [soft(10, "day", "ip")]}), json!([]))).await;
+    let mut admitted = vec![0; 1100];
+    for _ in 0..20 {
+        for (number, admitted) in admitted.iter_mut().enumerate() {
+            let status = from(&harness, &format!("11.0.{}.{}", number / 200, number % 200), &[]).await;
+            *admitted += u32::from(status == 200);
+        }
+        harness.clock.advance(Duration::from_secs(60));
+    }
+    assert!(admitted.iter().all(|times| *times == 10), "{admitted:?}");
+    // The next day is a new one, whatever is remembered.
+    harness.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(from(&harness, "11.0.0.0", &[]).await, 200);
+}
+
+#[tokio::test]
+async fn an_address_that_comes_once_is_still_told_to_nobody() {
+    let harness = Harness::new(document(json!({"limits": [soft(10, "day", "ip")]}), json!([]))).await;
+    for number in 0..2 * HELD_MAX {
+        assert_eq!(from(&harness, &format!("11.0.{}.{}", number / 200, number % 200), &[]).await, 200);
+    }
+    harness.gateway.leave().await;
+    assert!(harness.counters.faults.operations().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_caller_used_is_told_when_the_environment_ends_and_when_others_push_it_out() {
+    for is_pushed_out in [false, true] {
+        let plans = json!([{"id": "gold", "limits": [soft(10_000, "day", "consumer")]}]);
+        let harness = Harness::new(document(json!({"authenticate": "api_key"}), plans)).await;
+        harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+        for _ in 0..7 {
+            assert_eq!(call(&harness, KEY).await.status, 200);
+        }
+        let granted = || {
+            let counter = harness.counters.counter("plan|c#acme").expect("a counter");
+            counter.slots.values().map(|slot| (slot.granted, slot.settled)).next().expect("a slot")
+        };
+        assert_eq!(granted(), (1, 1));
+        if is_pushed_out {
+            for number in 0..HELD_MAX {
+                let key = format!("key {number}");
+                harness.key(&key, json!({"consumer": format!("c{number}"), "plan": "gold"}));
+                assert_eq!(call(&harness, &key).await.status, 200);
+            }
+        } else {
+            harness.gateway.leave().await;
+        }
+        assert_eq!(granted(), (7, 7), "{is_pushed_out}");
+        assert_eq!(harness.counters.requests("plan|c#acme", "2027-01"), Some(7));
+        assert_eq!(harness.counters.faults.count("roll_up"), 0, "the same write told of the requests");
+    }
+}
