@@ -14,6 +14,7 @@ pub mod forwarding;
 pub mod jwt;
 pub mod limit;
 pub mod matcher;
+pub mod origin;
 pub mod path;
 pub mod policy;
 pub mod problem;

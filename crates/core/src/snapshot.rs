@@ -16,6 +16,7 @@ use crate::{
     forwarding::IdentityHeaders,
     jwt::IssuerPolicy,
     matcher::{Entry, Match, MatchRequest, Matcher},
+    origin::Origin,
     policy::{
         access::AccessPolicy,
         authenticate::AuthenticatePolicy,
@@ -113,8 +114,8 @@ pub struct BackendPolicy {
 /// A compiled target.
 #[derive(Debug)]
 pub struct TargetPolicy {
-    /// `scheme://host[:port]`.
-    pub origin: Box<str>,
+    /// Where it is.
+    pub origin: Origin,
     /// `host[:port]` as the backend is asked for.
     pub authority: HeaderValue,
     /// The path that every request's path is put behind; no final slash.

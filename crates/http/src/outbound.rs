@@ -69,7 +69,7 @@ impl OutboundClient {
 impl Outbound for OutboundClient {
     async fn send(&self, request: OutboundRequest) -> Result<Response<Body>, OutboundError> {
         let deadlines = Deadlines::start(request.limits);
-        let destination = Destination::parse(&request.origin, &request.path_and_query)?;
+        let destination = Destination::new(&request.origin, &request.path_and_query)?;
         self.guard.check_host(destination.host())?;
         let mut outgoing = outgoing(request, &destination)?;
         let clients = self.pools.current();

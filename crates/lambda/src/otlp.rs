@@ -220,7 +220,7 @@ impl HttpClient for Client {
         };
         let answer = self.0.send(OutboundRequest {
             method: parts.method,
-            origin: format!("{scheme}://{authority}"),
+            origin: format!("{scheme}://{authority}").parse()?,
             path_and_query: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             headers: parts.headers,
             body,

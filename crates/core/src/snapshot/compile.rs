@@ -14,6 +14,7 @@ use crate::{
     document::{Backend, Document, Kind, MatchEntry, Route, SETTINGS_ID, Settings, Target, check_id},
     jwt::IssuerPolicy,
     matcher::{Candidate, Conditions, HostPattern, Matcher, PathPattern, REGEXES_PER_HOST_MAX},
+    origin::Origin,
     policy::authenticate::CredentialPolicy,
 };
 
@@ -190,13 +191,10 @@ fn compile_target(target: &Target, place: &mut Place<'_>) -> Option<TargetPolicy
     } else if crate::path::normalise(url.path()).ok().as_deref() != Some(url.path()) {
         place.error(codes::INVALID_VALUE, "the target's path is not in normal form");
     }
-    let authority = match url.port() {
-        Some(port) => format!("{}:{port}", host?),
-        None => host?.to_owned(),
-    };
+    let origin = Origin::of(&url).ok()?;
     Some(TargetPolicy {
-        origin: format!("{}://{authority}", url.scheme()).into(),
-        authority: HeaderValue::from_str(&authority).ok()?,
+        authority: HeaderValue::from_str(origin.authority().as_str()).ok()?,
+        origin,
         base_path: url.path().trim_end_matches('/').into(),
         url: url.as_str().into(),
         weight: target.weight,

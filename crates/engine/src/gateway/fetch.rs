@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use faregate_core::origin::Origin;
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::timeout;
@@ -33,7 +34,7 @@ pub(super) struct Fetched {
 pub(super) async fn fetch(outbound: &dyn Outbound, asked: Fetch<'_>) -> Result<Fetched, String> {
     let request = OutboundRequest {
         method: asked.method,
-        origin: asked.url.origin().ascii_serialization(),
+        origin: Origin::of(asked.url).map_err(|error| error.to_string())?,
         path_and_query: asked.url[Position::BeforePath..Position::AfterQuery].to_owned(),
         headers: asked.headers,
         body: asked.body,

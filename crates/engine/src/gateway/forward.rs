@@ -56,7 +56,7 @@ impl Forward<'_> {
         matched.route.authenticate.hide_headers(&mut headers);
         let outbound = OutboundRequest {
             method: parts.method.clone(),
-            origin: target.origin.to_string(),
+            origin: target.origin.clone(),
             path_and_query: self.path_and_query(parts, matched, target)?,
             limits: self.limits(backend, deadline),
             headers: self.headers(headers, client, admission, choice, target, recorder),

@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use faregate_core::origin::Origin;
 use http::{HeaderMap, Method, Response};
 
 use crate::body::Body;
@@ -23,8 +24,8 @@ pub trait Outbound: Send + Sync {
 pub struct OutboundRequest {
     /// The method.
     pub method: Method,
-    /// `scheme://authority`, without a path.
-    pub origin: String,
+    /// Where to.
+    pub origin: Origin,
     /// Path and query exactly as the backend must get them; begins with `/`.
     pub path_and_query: String,
     /// All headers but `content-length`; a `host` header here replaces the origin's own.

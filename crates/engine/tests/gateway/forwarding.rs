@@ -43,7 +43,7 @@ async fn the_backend_gets_the_request_and_who_sent_it() {
     assert_eq!(harness.take(Ok(sent), peer).await.status, 200);
 
     let sent = harness.outbound.requests().pop().expect("a request");
-    assert_eq!((sent.method.as_str(), sent.origin.as_str()), ("POST", "http://backend.internal:8080"));
+    assert_eq!((sent.method.as_str(), &*sent.origin.to_string()), ("POST", "http://backend.internal:8080"));
     assert_eq!((sent.path_and_query.as_str(), &sent.body[..]), ("/base/x%2Fy?q=%2f&&z", &b"body"[..]));
     let value = |name: &str| {
         let values: Vec<_> = sent.headers.get_all(name).iter().map(|value| value.to_str().expect("text")).collect();

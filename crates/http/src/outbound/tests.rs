@@ -71,7 +71,7 @@ impl Secure {
         let host = host.map(|host| (HOST, HeaderValue::from_str(host).expect("a host")));
         OutboundRequest {
             method: Method::GET,
-            origin: format!("https://{}", self.address()),
+            origin: format!("https://{}", self.address()).parse().expect("an origin"),
             path_and_query: "/a?b".to_owned(),
             headers: HeaderMap::from_iter(host),
             body: Bytes::new(),

@@ -59,7 +59,7 @@ pub(crate) fn client_with(settings: OutboundSettings) -> OutboundClient {
 pub(crate) fn request(method: Method, origin: &str, path_and_query: &str) -> OutboundRequest {
     OutboundRequest {
         method,
-        origin: origin.to_owned(),
+        origin: origin.parse().expect("an origin"),
         path_and_query: path_and_query.to_owned(),
         headers: HeaderMap::new(),
         body: Bytes::new(),

@@ -35,7 +35,7 @@ impl Provider {
     pub(crate) fn outbound(&self) -> FakeOutbound {
         let provider = self.clone();
         FakeOutbound::answering(move |request| {
-            if !request.origin.ends_with("auth.example.com") {
+            if request.origin.authority() != "auth.example.com" {
                 return Ok(Response::new(full("hello")));
             }
             if provider.is_down.load(Ordering::Relaxed) {
@@ -73,5 +73,5 @@ pub(crate) async fn call(harness: &Harness, token: &str) -> Answer {
 }
 
 pub(crate) fn provider_calls(harness: &Harness) -> usize {
-    harness.outbound.requests().iter().filter(|request| request.origin.ends_with("auth.example.com")).count()
+    harness.outbound.requests().iter().filter(|request| request.origin.authority() == "auth.example.com").count()
 }
