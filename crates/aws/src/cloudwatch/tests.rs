@@ -10,7 +10,6 @@ use aws_sdk_cloudwatch::{
     config::{Builder, http::HttpResponse},
     error::{ErrorMetadata, SdkError},
     operation::put_metric_data::PutMetricDataError,
-    primitives::SdkBody,
     types::error::{InternalServiceFault, InvalidParameterValueException, MissingRequiredParameterException},
 };
 use faregate_core::time::Timestamp;
@@ -131,7 +130,7 @@ fn what_is_wrong_with_the_metrics_themselves_is_refused_for_good_and_nothing_els
         (PutMetricDataError::InternalServiceFault(InternalServiceFault::builder().build()), 500, false),
     ] {
         let told = format!("{status} {error:?}");
-        let response = HttpResponse::new(status.try_into().expect("a status"), SdkBody::empty());
+        let response = HttpResponse::new(status.try_into().expect("a status"), "".into());
         let error = sink_error(&SdkError::service_error(error, response));
         assert_eq!(matches!(error, SinkError::Refused(_)), is_for_good, "{told}");
     }
