@@ -140,6 +140,48 @@ async fn an_answer_that_does_not_come_is_waited_for_once_and_not_long() {
 }
 
 #[tokio::test]
+async fn over_a_connection_that_is_open_a_request_waits_a_tenth_of_a_second() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    let calls = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let calls = Arc::clone(&calls);
+            let answer_once = move |_: Request<Incoming>| {
+                let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+                async move {
+                    if !is_first {
+                        std::future::pending::<()>().await;
+                    }
+                    Response::builder().body(Full::new(Bytes::from_static(b"{}")))
+                }
+            };
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer_once)));
+        }
+    });
+    let clock = Arc::new(FakeClock::default());
+    let store = DynamoCounters::new(&aws(&endpoint).await, USAGE_TABLE, Arc::<FakeClock>::clone(&clock));
+    let slot = SlotName::of("daily", Window::Day, 7);
+    let ask = [Ask::Take(Take { slot, index: 7, limit: 10, block: 1, needed: 1, settled: 0, resets: true })];
+    store.read("plan|c#acme", &[]).await.expect("an answer");
+    tokio::time::pause();
+    let hour = Duration::from_secs(3600);
+    for (waiting, passes, millis) in
+        [(Waiting::Request, Duration::ZERO, 100), (Waiting::Nobody, Duration::ZERO, 500), (Waiting::Request, hour, 500)]
+    {
+        clock.advance(passes);
+        let terms = Terms { cost: None, expires_at: Timestamp::from_seconds(2_000_000_000), waiting };
+        let started = tokio::time::Instant::now();
+        assert!(matches!(store.take("plan|c#acme", &ask, terms).await, Err(StoreError::Unavailable(_))));
+        assert!(
+            (millis..millis + 100).contains(&started.elapsed().as_millis()),
+            "{waiting:?}: {:?}",
+            started.elapsed()
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_write_that_failed_is_not_sent_again() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));

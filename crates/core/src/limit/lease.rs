@@ -272,6 +272,24 @@ impl Lease {
         }
     }
 
+    /// Whether no request came for so long that none may come any more.
+    #[must_use]
+    pub fn is_silent(&self, now: Timestamp) -> bool {
+        self.pace.is_silent(now)
+    }
+
+    /// Whether there is something here that is of use: permits, or the counter's word that there are none.
+    #[must_use]
+    pub fn is_of_use(&self, rule: &Rule, now: Timestamp) -> bool {
+        match rule.mode {
+            Mode::Exact => {
+                let index = rule.window.index(now);
+                self.exact.holds(rule, index) || self.exact.was_denied(rule, index, u64::MAX)
+            }
+            Mode::Burst { .. } | Mode::Approximate => !self.is_empty(rule, now),
+        }
+    }
+
     /// Whether forgetting it loses nothing.
     #[must_use]
     pub fn is_empty(&self, rule: &Rule, now: Timestamp) -> bool {

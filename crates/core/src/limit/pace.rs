@@ -9,6 +9,9 @@ const GAP_WEIGHT: f64 = 1.0 / 8.0;
 /// How much the newest rate of the fleet counts.
 const FLEET_WEIGHT: f64 = 1.0 / 2.0;
 
+/// After how many seconds of silence it is worth a write to tell what was spent.
+const SILENT_SECONDS: f64 = 3600.0;
+
 /// The gaps between requests of a key in one environment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
@@ -34,6 +37,11 @@ impl Pace {
     /// Seconds since the last request.
     pub(super) fn silence(&self, now: Timestamp) -> f64 {
         self.last.map_or(0.0, |last| now.since(last).as_secs_f64())
+    }
+
+    /// Whether the key may never come again.
+    pub(super) fn is_silent(&self, now: Timestamp) -> bool {
+        self.silence(now) > SILENT_SECONDS
     }
 
     /// Requests a second: no more than one environment can serve, one after the other, and fewer the longer it is silent.

@@ -254,11 +254,14 @@ impl Limits {
     /// Gives back what keys hold that have fallen silent.
     fn give_back_beside(self: &Arc<Self>, side_work: &mut SideWork) {
         let now = self.clock.now();
-        let (oldest, forgotten) = self.accounts.oldest(now);
+        let (swept, forgotten) = self.accounts.some(now);
         forgotten.iter().for_each(|account| self.settle(account, now));
-        for account in oldest {
+        for account in swept {
             let limits = Arc::clone(self);
             let back = account.give_back(now, false);
+            if account.is_silent(now) {
+                self.settle(&account, now);
+            }
             if !back.is_empty() {
                 side_work.spawn(async move { limits.send_back(&account, back).await });
             }

@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use faregate_engine::ports::StoreError;
+use faregate_testing::issuer::SigningKey;
 use serde_json::{Value, json};
 
 use super::{
     limits::{call, daily, document, from},
-    support::{Answer, Harness, KEY, NOW, request},
+    support::{
+        Answer, Harness, KEY, NOW,
+        provider::{Provider, claims, discovering},
+        request,
+    },
 };
 
 /// How many counters of one crowd an environment holds.
@@ -110,6 +115,57 @@ async fn a_counter_of_a_key_or_a_claim_is_nobody_elses() {
     let harness = Harness::new(anonymous).await;
     assert_eq!([from(&harness, "192.0.2.1", &[]).await, from(&harness, "192.0.2.2", &[]).await], [200, 200]);
     assert_eq!(from(&harness, "192.0.2.1", &[]).await, 429);
+}
+
+#[tokio::test]
+async fn a_claim_has_counters_of_its_own_and_none_of_a_header_of_its_name() {
+    let key = SigningKey::es256("a").expect("a key");
+    let mut document = discovering();
+    document["routes"][0]["limits"] = json!([
+        {"id": "claimed", "limit": 2, "per": "day", "by": {"claim": "tenant"}},
+        {"id": "sent", "limit": 100, "per": "day", "by": {"header": "tenant"}},
+    ]);
+    let harness = Harness::with_outbound(document, Provider::of(&key).outbound()).await;
+    let call = async |tenant: Option<&str>| {
+        let mut claims = claims();
+        if let Some(tenant) = tenant {
+            claims["tenant"] = json!(tenant);
+        }
+        let token = format!("Bearer {}", key.token(&claims).expect("a token"));
+        harness.send(request("GET", "https://h/", &[("authorization", &token), ("tenant", "\"a\"")])).await.status
+    };
+    for (tenant, status) in [
+        (Some("a"), 200),
+        (Some("b"), 200),
+        (Some("a"), 200),
+        (Some("a"), 429),
+        (Some("b"), 200),
+        (None, 200),
+        (None, 200),
+        (None, 429),
+    ] {
+        assert_eq!(call(tenant).await, status, "{tenant:?}");
+    }
+    let names = harness.counters.names();
+    assert!(names.len() == 4 && names.iter().all(|name| name.starts_with("route:r|h#")), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_caller_who_stays_away_is_told_of_after_an_hour() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(1))).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    harness.key("one", json!({"consumer": "one", "plan": "gold"}));
+    harness.key("two", json!({"consumer": "two", "plan": "gold"}));
+    assert_eq!(call(&harness, KEY).await.status, 200);
+    let settled = || {
+        let counter = harness.counters.counter("plan|c#acme").expect("a counter");
+        counter.slots.values().map(|slot| slot.settled).sum::<u64>()
+    };
+    for (other, seconds, told) in [("one", 1800, 0), ("two", 1801, 1)] {
+        harness.clock.advance(Duration::from_secs(seconds));
+        assert_eq!(call(&harness, other).await.status, 200);
+        assert_eq!(settled(), told);
+    }
 }
 
 #[tokio::test]

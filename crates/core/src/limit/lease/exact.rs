@@ -417,7 +417,9 @@ impl Exact {
         let is_idle = pace.silence(now) > self.idle_after(rule, index, pace, now);
         let next = is_leaving.then_some(index + 1);
         let indices = (is_leaving || is_idle).then_some(index).into_iter().chain(next);
-        indices.filter_map(|index| self.return_of(rule, index, is_leaving)).collect()
+        // Who may never come again tells what was spent, though nothing is left to give back.
+        let tells = is_leaving || pace.is_silent(now);
+        indices.filter_map(|index| self.return_of(rule, index, tells)).collect()
     }
 
     /// After how many seconds of silence a key is idle: early only where others will soon want what it holds. Where nobody
@@ -441,9 +443,9 @@ impl Exact {
         rule.limit.saturating_sub(by_now) as f64
     }
 
-    fn return_of(&mut self, rule: &Rule, index: u64, is_leaving: bool) -> Option<Return> {
+    fn return_of(&mut self, rule: &Rule, index: u64, tells: bool) -> Option<Return> {
         let held = self.held_mut(index)?;
-        if held.credit == 0 && !(is_leaving && held.unsettled > 0) {
+        if held.credit == 0 && !(tells && held.unsettled > 0) {
             return None;
         }
         let (permits, settled) = (std::mem::take(&mut held.credit), std::mem::take(&mut held.unsettled));

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -60,12 +60,14 @@ impl Default for Accounts {
 struct Table {
     accounts: Mutex<LruCache<Box<str>, Arc<Account>>>,
     max: usize,
+    /// How many accounts, from the one that was not used for longest on, the sweep has gone past.
+    swept: AtomicUsize,
 }
 
 impl Table {
     fn holding(max: usize) -> Self {
         // Unbounded only in name: a bounded one would reserve its whole table at the start.
-        Self { accounts: Mutex::new(LruCache::unbounded()), max }
+        Self { accounts: Mutex::new(LruCache::unbounded()), max, swept: AtomicUsize::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<Box<str>, Arc<Account>>> {
@@ -92,6 +94,24 @@ impl Table {
         let evicted = if accounts.len() > self.max { accounts.pop_lru() } else { None };
         (account, evicted.map(|(_, account)| account))
     }
+
+    /// The next accounts of a round through all, and those among them that hold nothing, which are forgotten. None counts
+    /// as used for that.
+    fn sweep(&self, now: Timestamp) -> (Vec<Arc<Account>>, Vec<Arc<Account>>) {
+        let mut accounts = self.lock();
+        let begun = self.swept.load(Ordering::Relaxed) % accounts.len().max(1);
+        let number = SWEPT_MAX.min(accounts.len());
+        let round = accounts.iter().rev().cycle().skip(begun).take(number);
+        let next: Vec<_> = round.map(|(_, account)| Arc::clone(account)).collect();
+        // A request that is under way is still to be charged; the table and this round hold each account, too.
+        let is_idle = |account: &Arc<Account>| Arc::strong_count(account) <= 2 && account.is_empty(now);
+        let (forgotten, kept): (Vec<_>, Vec<_>) = next.into_iter().partition(is_idle);
+        for account in &forgotten {
+            accounts.pop(&*account.counter);
+        }
+        self.swept.store(begun + kept.len(), Ordering::Relaxed);
+        (kept, forgotten)
+    }
 }
 
 impl Accounts {
@@ -115,9 +135,9 @@ impl Accounts {
         [&self.callers, &self.values, &self.strangers]
     }
 
-    /// Some accounts that were not used for longest, now and then; and those among the oldest that hold nothing, which are
-    /// forgotten.
-    pub(super) fn oldest(&self, now: Timestamp) -> (Vec<Arc<Account>>, Vec<Arc<Account>>) {
+    /// Some accounts, now and then and by and by all, those first that were not used for longest; and those among them that
+    /// hold nothing, which are forgotten.
+    pub(super) fn some(&self, now: Timestamp) -> (Vec<Arc<Account>>, Vec<Arc<Account>>) {
         let (mut swept, mut forgotten) = (Vec::new(), Vec::new());
         let swept_at = Timestamp::from_millis(self.swept_at.load(Ordering::Relaxed));
         if swept_at <= now && now.since(swept_at) < SWEEP_INTERVAL {
@@ -125,19 +145,9 @@ impl Accounts {
         }
         self.swept_at.store(now.as_millis(), Ordering::Relaxed);
         for table in self.tables() {
-            let mut accounts = table.lock();
-            for _ in 0..SWEPT_MAX.min(accounts.len()) {
-                let Some((counter, account)) = accounts.pop_lru() else { break };
-                // A request that is under way is still to be charged.
-                let is_used = Arc::strong_count(&account) > 1;
-                if !is_used && account.lock().values().all(|holding| holding.is_empty(now)) {
-                    forgotten.push(account);
-                } else {
-                    // It comes back to the other end, so that the sweep goes on behind it.
-                    accounts.put(counter, Arc::clone(&account));
-                    swept.push(account);
-                }
-            }
+            let (kept, empty) = table.sweep(now);
+            swept.extend(kept);
+            forgotten.extend(empty);
         }
         (swept, forgotten)
     }
@@ -210,12 +220,13 @@ impl Holding {
         self.lease.spend_unpaid(rule, now, permits);
     }
 
-    /// Whether forgetting it loses nothing.
-    fn is_empty(&self, now: Timestamp) -> bool {
+    /// Whether forgetting it loses nothing. What was spent of a scope that clients choose, nobody is told but by the way.
+    fn is_empty(&self, is_chosen: bool, now: Timestamp) -> bool {
         let Some(rule) = &self.rule else { return true };
         let index = rule.window.index(now);
         let owes = self.unpaid.index == index && self.unpaid.permits > 0;
-        self.lease.is_empty(rule, now) && !owes
+        let is_empty = if is_chosen { !self.lease.is_of_use(rule, now) } else { self.lease.is_empty(rule, now) };
+        is_empty && !owes && self.awaited == 0
     }
 }
 
@@ -228,6 +239,16 @@ impl Account {
     pub(super) fn is_of(&self, consumer: &str) -> bool {
         let scope = self.counter.split_once('|').and_then(|(_, scope)| scope.strip_prefix("c#"));
         scope == Some(consumer)
+    }
+
+    /// Whether no request came for so long that none may come any more.
+    pub(super) fn is_silent(&self, now: Timestamp) -> bool {
+        self.lock().values().all(|holding| holding.lease.is_silent(now))
+    }
+
+    /// Whether forgetting it loses nothing.
+    fn is_empty(&self, now: Timestamp) -> bool {
+        self.lock().values().all(|holding| holding.is_empty(self.is_chosen, now))
     }
 
     /// Notes a request or what it cost, or that what was to be told was not.
@@ -278,7 +299,9 @@ impl Account {
         let give_back = |Holding { lease, rule, .. }: &mut Holding| {
             rule.as_ref().map(|rule| lease.give_back(rule, now, is_leaving)).unwrap_or_default()
         };
-        self.lock().values_mut().flat_map(give_back).collect()
+        let back = self.lock().values_mut().flat_map(give_back).collect::<Vec<_>>();
+        // What was spent alone is worth a write only where it is a caller's usage.
+        back.into_iter().filter(|back| back.permits > 0 || !self.is_chosen).collect()
     }
 }
 
@@ -348,7 +371,7 @@ mod tests {
         sample::select,
     };
 
-    use super::{Accounts, Crowd, Holding};
+    use super::{Accounts, Crowd, Holding, SWEPT_MAX};
 
     const MAX: usize = 4;
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -358,6 +381,38 @@ mod tests {
         let rule = Rule::new("x", 100, Window::Day, Mode::Exact);
         let unpaid = Spent { index: rule.window.index(NOW), permits: 1 };
         Holding { rule: Some(Arc::new(rule)), unpaid, ..Holding::default() }
+    }
+
+    #[test]
+    fn a_sweep_goes_through_all_and_changes_nothing_of_who_has_to_go() {
+        let accounts = Accounts::holding(2 * SWEPT_MAX);
+        for number in 0..2 * SWEPT_MAX {
+            let (account, _) = accounts.get(&number.to_string(), Crowd::Callers);
+            account.lock().insert("x".into(), holding());
+        }
+        for (seconds, first) in [(0, 0), (1, SWEPT_MAX), (2, 0)] {
+            let swept = accounts.some(NOW.plus(Duration::from_secs(seconds)));
+            let expected: Vec<String> = (first..first + SWEPT_MAX).map(|number| number.to_string()).collect();
+            assert_eq!(swept.0.iter().map(|account| &*account.counter).collect::<Vec<_>>(), expected);
+        }
+        for number in 0..SWEPT_MAX {
+            let (_, evicted) = accounts.get(&format!("new {number}"), Crowd::Callers);
+            assert_eq!(evicted.map(|account| account.counter.to_string()), Some(number.to_string()));
+        }
+    }
+
+    #[test]
+    fn what_was_spent_is_kept_for_callers_and_forgotten_of_what_clients_choose() {
+        for (crowd, is_kept) in [(Crowd::Callers, true), (Crowd::Strangers, false)] {
+            let accounts = Accounts::holding(MAX);
+            let (account, _) = accounts.get("c", crowd);
+            let rule = Arc::new(Rule::new("x", 100, Window::Day, Mode::Exact));
+            let mut held = Holding { rule: Some(Arc::clone(&rule)), ..Holding::default() };
+            held.lease.spend_unpaid(&rule, NOW, 1);
+            account.lock().insert("x".into(), held);
+            assert_eq!(accounts.some(NOW).0.len(), usize::from(is_kept));
+            assert_eq!(accounts.take_all().len(), usize::from(is_kept), "{crowd:?}");
+        }
     }
 
     proptest! {
@@ -377,7 +432,7 @@ mod tests {
             for (crowd, number, holds, kind) in steps {
                 if kind == 0 {
                     now = now.plus(Duration::from_secs(1));
-                    accounts.oldest(now);
+                    accounts.some(now);
                 } else {
                     let counter = format!("{crowd:?} {number}");
                     let before = accounts.tables().map(|table| table.lock().len());

@@ -29,13 +29,13 @@ impl Scope {
             PartPolicy::Route => format!("r#{}", asked.route.id),
             PartPolicy::Header(name) => {
                 let values = asked.headers.get_all(name).iter();
-                hashed(name.as_str(), values.map(|value| value.as_bytes().to_vec()))
+                hashed(Kind::Header, name.as_str(), values.map(|value| value.as_bytes().to_vec()))
             }
             PartPolicy::Claim(name) => {
                 // The first credential says who calls; no other one chooses the counter.
                 let subjects = caller.subjects();
                 let claim = subjects.first().and_then(|subject| subject.claims?.get(&**name));
-                hashed(name, claim.into_iter().map(|claim| claim.to_string().into_bytes()))
+                hashed(Kind::Claim, name, claim.into_iter().map(|claim| claim.to_string().into_bytes()))
             }
         };
         let text = match &*limit.by {
@@ -64,9 +64,17 @@ fn address(asked: Asked<'_>) -> String {
     format!("ip#{}", network(asked.client.address))
 }
 
+/// Where a value comes from: a header and a claim of one name are two things.
+#[derive(Clone, Copy)]
+enum Kind {
+    Header = 0,
+    Claim = 1,
+}
+
 /// Values of any length as a text of a fixed one; none at all is one value for everybody.
-fn hashed(name: &str, values: impl Iterator<Item = Vec<u8>>) -> String {
+fn hashed(kind: Kind, name: &str, values: impl Iterator<Item = Vec<u8>>) -> String {
     let mut digest = Sha256::new();
+    digest.update([kind as u8]);
     let mut add = |part: &[u8]| {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
