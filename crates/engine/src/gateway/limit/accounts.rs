@@ -410,6 +410,8 @@ mod tests {
             let mut held = Holding { rule: Some(Arc::clone(&rule)), ..Holding::default() };
             held.lease.spend_unpaid(&rule, NOW, 1);
             account.lock().insert("x".into(), held);
+            // As long as a request has it, it stays.
+            drop(account);
             assert_eq!(accounts.some(NOW).0.len(), usize::from(is_kept));
             assert_eq!(accounts.take_all().len(), usize::from(is_kept), "{crowd:?}");
         }
