@@ -1,6 +1,6 @@
 //! The laws of leases over random histories, and rules broken on purpose, which must be noticed.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use proptest::{
     prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest},
@@ -9,7 +9,7 @@ use proptest::{
     test_runner::TestRunner,
 };
 
-use super::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Sizing, Slot, Take, Window};
+use super::{Ask, Counter, Lease, Mode, Obstacle, Return, Rule, Sizing, Slot, SlotName, Take, Window};
 use crate::time::{Timestamp, days_since_1970};
 
 /// Seconds since 1970 of `2026-11-24T04:00:00`.
@@ -22,8 +22,12 @@ pub(super) fn parse(text: &str) -> u64 {
 /// What happens in one step of a history.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A request for `permits` comes to an environment; its write, if it needs one, fares so.
-    Request { environment: usize, permits: u64, fate: Fate },
+    /// A request for `permits` comes to an environment, where others wait for `waiting`; its write, if it needs one, fares so.
+    Request { environment: usize, permits: u64, waiting: u64, fate: Fate },
+    /// An environment reads the counter, and takes its word.
+    Probe { environment: usize, needed: u64 },
+    /// The limit has another number from now on.
+    SetLimit(u64),
     /// Wall time passes.
     Pass(u64),
     /// Wall time passes until so many milliseconds before the window ends.
@@ -53,6 +57,8 @@ enum Fate {
     Twice,
     /// It is made at once, and answered much later.
     Late,
+    /// The counter takes no more writes, and says so.
+    Throttled,
 }
 
 /// A rule that is broken on purpose.
@@ -71,11 +77,19 @@ enum Mutation {
     DeductAfterReturn,
     /// Permits of the next window are spent in the present one.
     AnyLabel,
+    /// What is left is taken, though a request needs more.
+    TakesTheRest,
+    /// What was spent is told again where nobody knows whether it was told.
+    ToldAgain,
 }
 
 /// A take of a window's permits.
 fn take_of(lease: &mut Lease, rule: &Rule, needed: u64, now: Timestamp, random: f64) -> Take {
-    match lease.take(rule, needed, now, Sizing { service: SERVICE, random, ..Sizing::default() }) {
+    sized(lease, rule, needed, now, Sizing { service: SERVICE, random, ..Sizing::default() })
+}
+
+fn sized(lease: &mut Lease, rule: &Rule, needed: u64, now: Timestamp, sizing: Sizing) -> Take {
+    match lease.take(rule, needed, now, sizing) {
         Some(Ask::Take(take)) => take,
         other => panic!("no take: {other:?}"),
     }
@@ -100,7 +114,13 @@ struct World {
     /// How many times permits of the next window were granted.
     aheads: usize,
     /// Permits spent by window.
-    spent: std::collections::BTreeMap<u64, u64>,
+    spent: BTreeMap<u64, u64>,
+    /// The highest number in force when permits of a window were asked for or spent.
+    highest: BTreeMap<u64, u64>,
+    /// Whether a write was made twice: what it told counts twice, then.
+    is_doubled: bool,
+    /// Whether a write brought fewer permits than were needed.
+    is_short: bool,
     late: Vec<(usize, Take, u64)>,
     late_returns: Vec<Return>,
 }
@@ -116,7 +136,10 @@ impl World {
             now,
             skews: vec![0; ENVIRONMENTS],
             aheads: 0,
-            spent: std::collections::BTreeMap::new(),
+            spent: BTreeMap::new(),
+            highest: BTreeMap::new(),
+            is_doubled: false,
+            is_short: false,
             late: Vec::new(),
             late_returns: Vec::new(),
         }
@@ -132,7 +155,9 @@ impl World {
             Step::Skew { environment, millis } => self.skews[environment] = millis,
             Step::Ahead { environment, fate } => self.ahead(environment, fate),
             Step::Die(environment) => self.leases[environment] = Lease::default(),
-            Step::Request { environment, permits, fate } => self.request(environment, permits, fate),
+            Step::Request { environment, permits, waiting, fate } => self.request(environment, permits, waiting, fate),
+            Step::Probe { environment, needed } => self.probe(environment, needed),
+            Step::SetLimit(limit) => self.rule = self.rule.with_limit(limit),
             Step::GiveBack { environment, fate } => self.give_back(environment, fate),
             Step::Arrive(number) => {
                 if number < self.late.len() {
@@ -153,14 +178,22 @@ impl World {
         Timestamp::from_millis(self.now.as_millis().saturating_add_signed(self.skews[environment]))
     }
 
-    fn request(&mut self, environment: usize, permits: u64, fate: Fate) {
+    /// From now on a window may have been asked by the number in force.
+    fn asked(&mut self, index: u64) {
+        let highest = self.highest.entry(index).or_default();
+        *highest = self.rule.limit.max(*highest);
+    }
+
+    fn request(&mut self, environment: usize, permits: u64, waiting: u64, fate: Fate) {
         let now = self.now_in(environment);
         let index = self.rule.window.index(now);
+        self.asked(index);
         let mut lease = std::mem::take(&mut self.leases[environment]);
         lease.request(now);
         let needed = lease.lacks(&self.rule, permits, now);
         if needed > 0 && lease.denied(&self.rule, needed, now).is_none() {
-            let take = take_of(&mut lease, &self.rule, needed, now, 0.5);
+            let sizing = Sizing { service: SERVICE, random: 0.5, waiting, is_clock_wrong: false };
+            let take = sized(&mut lease, &self.rule, needed, now, sizing);
             self.send(environment, &mut lease, take, fate);
         }
         let before = lease.credit(&self.rule, now);
@@ -179,6 +212,7 @@ impl World {
         let sizing = Sizing { service: SERVICE, ..Sizing::default() };
         if let Some(Ask::Take(take)) = lease.take_ahead(&self.rule, now, sizing) {
             assert_eq!(take.index, self.rule.window.index(now) + 1);
+            self.asked(take.index);
             let before = lease.credit(&self.rule, now);
             self.send(environment, &mut lease, take, fate);
             self.aheads += usize::from(lease.credit(&self.rule, self.rule.window.end(self.rule.window.index(now))) > 0);
@@ -187,12 +221,25 @@ impl World {
         self.leases[environment] = lease;
     }
 
+    fn probe(&mut self, environment: usize, needed: u64) {
+        let now = self.now_in(environment);
+        let index = self.rule.window.index(now);
+        let (slot, limit) = (SlotName::of(&self.rule.id, self.rule.window, index), self.rule.limit);
+        let take = Take { slot, index, limit, block: needed, needed, settled: 0, resets: false };
+        let lease = &mut self.leases[environment];
+        lease.observe(&self.rule, &self.counter, now);
+        if let Some(obstacle @ Obstacle::Exhausted) = take.obstacle(&self.counter) {
+            lease.refused(&self.rule, &ask(&take), obstacle, now, 0.5);
+        }
+    }
+
     /// Sends a take, at most three times.
     fn send(&mut self, environment: usize, lease: &mut Lease, mut take: Take, fate: Fate) {
         let now = self.now_in(environment);
         for _ in 0..3 {
             match self.write(&take, fate) {
                 Written::Granted(granted) => {
+                    self.is_short |= take.grant(granted) < take.needed;
                     let granted = self.mutated_grant(&take, granted);
                     if self.mutation == Mutation::AnyLabel {
                         take.index = self.rule.window.index(now);
@@ -204,10 +251,18 @@ impl World {
                     take.resets = true;
                     continue;
                 }
-                Written::Refused(obstacle) => lease.refused(&self.rule, &ask(&take), obstacle, now, 0.5),
+                Written::Refused(obstacle) => {
+                    lease.refused(&self.rule, &ask(&take), obstacle, now, 0.5);
+                    lease.not_taken(&self.rule, &ask(&take));
+                }
+                Written::Throttled => {
+                    lease.throttled(now);
+                    lease.not_taken(&self.rule, &ask(&take));
+                }
                 Written::Unknown if self.mutation == Mutation::AssumeGranted => {
                     lease.taken(&self.rule, &ask(&take), take.block, now);
                 }
+                Written::Unknown if self.mutation == Mutation::ToldAgain => lease.not_taken(&self.rule, &ask(&take)),
                 Written::Unknown => {}
             }
             break;
@@ -219,11 +274,16 @@ impl World {
     }
 
     fn write(&mut self, take: &Take, fate: Fate) -> Written {
-        if fate == Fate::Lost {
-            return Written::Unknown;
+        match fate {
+            Fate::Lost => return Written::Unknown,
+            Fate::Throttled => return Written::Throttled,
+            Fate::Answered | Fate::AnswerLost | Fate::Twice | Fate::Late => {}
         }
-        let first = self.counter.take(&[ask(take)]);
-        let answered = if fate == Fate::Twice { self.counter.take(&[ask(take)]) } else { first };
+        let needed = if self.mutation == Mutation::TakesTheRest { 1 } else { take.needed };
+        let sent = [Ask::Take(Take { needed, ..take.clone() })];
+        let first = self.counter.take(&sent);
+        self.is_doubled |= fate == Fate::Twice;
+        let answered = if fate == Fate::Twice { self.counter.take(&sent) } else { first };
         match (answered, fate) {
             (_, Fate::AnswerLost) => Written::Unknown,
             (Some(granted), Fate::Late) => Written::Late(granted[0]),
@@ -262,16 +322,20 @@ impl World {
         self.counter.give_back(back)
     }
 
-    /// Whether the laws hold: spent ≤ limit in every window, and of every window that has a slot what is spent and what can
-    /// still be spent together is no more than the counter has granted, nor than the limit.
+    /// Whether the laws hold: spent ≤ limit in every window, by the highest number that it had; and of every window that has
+    /// a slot what is spent and what can still be spent together is no more than the counter has granted, nor than that
+    /// number; what was told is no more than what was spent; and no write brings less than is of use.
     fn is_lawful(&self) -> bool {
+        let spent = |index: u64| self.spent.get(&index).copied().unwrap_or_default();
+        let limit = |index: u64| self.highest.get(&index).copied().unwrap_or_default();
         let is_covered = |slot: &Slot| {
             let then = self.rule.window.start(slot.index);
             let live: u64 = self.leases.iter().map(|lease| lease.credit(&self.rule, then)).sum();
-            let spent = self.spent.get(&slot.index).copied().unwrap_or_default();
-            spent + live <= slot.granted.min(self.rule.limit)
+            let is_told = self.is_doubled || slot.settled <= spent(slot.index);
+            is_told && spent(slot.index) + live <= slot.granted.min(limit(slot.index))
         };
-        self.spent.values().all(|spent| *spent <= self.rule.limit) && self.counter.slots.values().all(is_covered)
+        let is_kept = self.spent.keys().all(|index| spent(*index) <= limit(*index));
+        is_kept && !self.is_short && self.counter.slots.values().all(is_covered)
     }
 }
 
@@ -279,21 +343,24 @@ enum Written {
     Granted(u64),
     Late(u64),
     Refused(Obstacle),
+    Throttled,
     Unknown,
 }
 
 fn fates() -> impl Strategy<Value = Fate> {
     prop_oneof![
         6 => Just(Fate::Answered),
-        1 => select(vec![Fate::AnswerLost, Fate::Lost, Fate::Twice, Fate::Late]),
+        1 => select(vec![Fate::AnswerLost, Fate::Lost, Fate::Twice, Fate::Late, Fate::Throttled]),
     ]
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let environment = 0..ENVIRONMENTS;
     let step = prop_oneof![
-        12 => (environment.clone(), 1_u64..4, fates())
-            .prop_map(|(environment, permits, fate)| Step::Request { environment, permits, fate }),
+        12 => (environment.clone(), 1_u64..4, 0_u64..9, fates())
+            .prop_map(|(environment, permits, waiting, fate)| Step::Request { environment, permits, waiting, fate }),
+        1 => (environment.clone(), 1_u64..4).prop_map(|(environment, needed)| Step::Probe { environment, needed }),
+        1 => (1_u64..80).prop_map(Step::SetLimit),
         6 => (0_u64..400).prop_map(Step::Pass),
         1 => (0_u64..90_000).prop_map(Step::Pass),
         2 => (environment.clone(), fates()).prop_map(|(environment, fate)| Step::GiveBack { environment, fate }),
@@ -317,7 +384,7 @@ proptest! {
     fn no_history_spends_more_than_the_limit(steps in steps(), limit in 1_u64..60, window in windows(), big in any::<bool>()) {
         let limit = if big { limit * 10_000 } else { limit };
         let mut world = World::new(limit, window, Mutation::None);
-        let mut indices = std::collections::BTreeMap::new();
+        let mut indices = BTreeMap::new();
         for step in steps {
             world.step(step);
             assert!(world.is_lawful(), "{:?} {:?}", world.counter, world.leases);
@@ -331,7 +398,7 @@ proptest! {
 
 #[test]
 fn a_clock_that_is_set_back_and_forth_loses_no_permit() {
-    let request = |fate| Step::Request { environment: 0, permits: 1, fate };
+    let request = |fate| Step::Request { environment: 0, permits: 1, waiting: 0, fate };
     let skew = |millis| Step::Skew { environment: 0, millis };
     // As it was found: an answer of an older window comes when the clock is right again.
     let mut world = World::new(20, Window::Minute, Mutation::None);
@@ -387,6 +454,8 @@ fn every_broken_rule_is_noticed() {
         Mutation::UnconditionalReturn,
         Mutation::DeductAfterReturn,
         Mutation::AnyLabel,
+        Mutation::TakesTheRest,
+        Mutation::ToldAgain,
     ] {
         assert!(is_noticed(mutation), "{mutation:?}");
     }

@@ -292,7 +292,8 @@ impl Exact {
         if let Some(held) = self.held_mut(take.index) {
             held.credit += grant;
             held.fleet.wrote(held.granted, granted, now);
-            held.granted = granted;
+            // An answer may come after a newer one.
+            held.granted = granted.max(held.credit);
         } else if take.index < present || take.index > present + 1 {
             // An answer that comes when its window is over brings nothing.
             return;
