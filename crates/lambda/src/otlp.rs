@@ -31,6 +31,8 @@ use opentelemetry_sdk::{
     trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks},
 };
 
+use crate::telemetry::shortened;
+
 /// How many spans wait to be sent at most.
 const SPANS_MAX: usize = 512;
 /// How long the collector may take to connect, and to answer.
@@ -196,7 +198,7 @@ impl Telemetry for OtlpTraces {
             }
             // The exporter takes one batch at a time.
             if let Err(error) = self.exporter.lock().await.export(spans).await {
-                tracing::warn!(%error, "spans are lost");
+                tracing::warn!(error = shortened(&error), "spans are lost");
             }
         })
     }

@@ -24,6 +24,7 @@ use crate::{
     event::{self, EventSource},
     extension,
     settings::InvokeMode,
+    telemetry::shortened,
 };
 
 /// How long the start may take to load the snapshot; the first request tries again.
@@ -81,7 +82,7 @@ impl Service<LambdaInvocation> for AnswerService {
         Box::pin(async move {
             // An error here would end the process; the invocation is lost, the environment need not be.
             if let Err(error) = service.invoke(invocation).await {
-                tracing::error!(%error, "the answer could not be posted");
+                tracing::error!(error = shortened(&error), "the answer could not be posted");
             }
             Ok(())
         })

@@ -96,11 +96,16 @@ impl Telemetry for JsonLines {
     }
 
     fn metric(&self, metric: Metric, detail: &str) -> u64 {
-        let detail = detail.chars().take(4 * FIELD_CHARS_MAX).collect();
+        let detail = shortened(&detail);
         let timestamp = self.clock.now().rfc3339();
         let line = MetricLine { level: "WARN", timestamp, r#type: "metric", metric: metric.name(), detail };
         write_line(&line, &*self.lines)
     }
+}
+
+/// A text for a line that is no record, of 512 characters at most: escaped, that is 3 KB.
+pub(crate) fn shortened(text: &impl std::fmt::Display) -> String {
+    text.to_string().chars().take(4 * FIELD_CHARS_MAX).collect()
 }
 
 /// The line of a record, of 4 KB at most: what was asked to be shown beside the rest goes first.
@@ -173,7 +178,7 @@ mod tests {
         record::Record,
     };
 
-    use super::{JsonLines, Lines, line};
+    use super::{JsonLines, LINE_BYTES_MAX, Lines, line};
     use crate::host::SystemClock;
 
     #[derive(Default)]
@@ -197,6 +202,15 @@ mod tests {
         let written = written.0.lock().expect("a lock");
         assert_eq!(written.len(), 2);
         assert_eq!(taken, written.iter().map(|line| line.len() as u64 + LOG_LINE_OVERHEAD).sum::<u64>());
+    }
+
+    #[test]
+    fn a_metrics_line_stays_below_4_kilobytes_whatever_went_wrong() {
+        let written = Arc::new(Written::default());
+        let telemetry =
+            JsonLines::new(Arc::new(SystemClock::default())).to(Arc::<Written>::clone(&written) as Arc<dyn Lines>);
+        telemetry.metric(Metric::IssuerErrors, &"\u{1}".repeat(10_000));
+        assert!(written.0.lock().expect("a lock")[0].len() < LINE_BYTES_MAX);
     }
 
     #[test]
