@@ -11,9 +11,12 @@
 mod cases;
 mod fleet;
 mod random;
+mod report;
 mod store;
 
 use std::process::ExitCode;
+
+use serde_json::{Value, json};
 
 use crate::{
     cases::{Case, Way, cases, entering},
@@ -27,16 +30,18 @@ fn main() -> ExitCode {
     }
     // A word after `--` chooses cases by their names.
     let word = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    let broken = print_table(cases().into_iter().filter(|case| case.name.contains(&word)));
-    print_entering();
+    let mut rows = Vec::new();
+    let broken = print_table(cases().into_iter().filter(|case| case.name.contains(&word)), &mut rows);
+    let entering = print_entering();
+    println!("\n{}", report::write(&rows, &entering).display());
     for name in &broken {
         eprintln!("{name}");
     }
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints a line for each case; what is wrong with those that are not as they must be.
-fn print_table(cases: impl Iterator<Item = Case>) -> Vec<String> {
+/// Prints a line for each case, and adds it to the report; what is wrong with those that are not as they must be.
+fn print_table(cases: impl Iterator<Item = Case>, rows: &mut Vec<Value>) -> Vec<String> {
     println!("| case | over | wanted | unused | wanted | writes/admitted | wanted |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     let mut broken = Vec::new();
@@ -51,6 +56,12 @@ fn print_table(cases: impl Iterator<Item = Case>) -> Vec<String> {
             part(unused),
             writes as f64 / admitted.max(1) as f64
         );
+        rows.push(json!({
+            "case": case.name,
+            "is_the_gateway": case.way == Way::Leases,
+            "wanted": wanted, "admitted": admitted, "over": over, "unused": unused, "writes": writes,
+            "asked_for": { "over": wanted_over, "unused": wanted_unused, "writes_per_admitted": wanted_writes },
+        }));
         if over > 0 && wanted_over == "0" {
             broken.push(format!("admitted {over} more than the limit: {}", case.name));
         }
@@ -72,12 +83,14 @@ fn highest(text: &str) -> Option<f64> {
     text.trim_end_matches(" %").rsplit('-').next()?.parse().ok()
 }
 
-/// How many requests wait that come when a window begins.
-fn print_entering() {
+/// How many requests wait that come when a window begins: prints it, and yields it for the report.
+fn print_entering() -> Vec<Value> {
     println!("\nOf the requests in the first second of a window of two minutes, with 1,000 environments and demand");
     println!("{} x the limit:", cases::LOW_DEMAND);
-    for case in entering() {
+    let told = entering().into_iter().map(|case| {
         let Outcome { entering, waiting, .. } = run(&case);
         println!("- {}: {:.1} % wait for the counter", case.name, 100.0 * waiting as f64 / entering as f64);
-    }
+        json!({ "case": case.name, "requests": entering, "waiting": waiting })
+    });
+    told.collect()
 }
