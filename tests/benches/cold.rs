@@ -3,7 +3,12 @@
 //! Both are release binaries under the Runtime API driver, started in turn. The gateway loads a snapshot of 500 routes from
 //! the embedded DynamoDB before it asks for its first invocation.
 
-#![allow(clippy::print_stdout, missing_docs, reason = "a bench prints its table")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a bench prints its table, and takes the time"
+)]
 
 use std::{
     process::ExitCode,

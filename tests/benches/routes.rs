@@ -1,6 +1,11 @@
 //! `cargo xtask bench routes`: what finding a route costs among few and among many.
 
-#![allow(clippy::print_stdout, missing_docs, reason = "a bench prints its table")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a bench prints its table, and takes the time"
+)]
 
 use std::{hint::black_box, process::ExitCode, time::Instant};
 

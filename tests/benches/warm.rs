@@ -3,7 +3,12 @@
 //! The gateway matches, checks an API key, takes a permit and forwards; the baseline, `lambda_http` with `reqwest`, only
 //! forwards. Both are release binaries under the Runtime API driver and are called in turn.
 
-#![allow(clippy::print_stdout, missing_docs, reason = "a bench prints its table")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a bench prints its table, and takes the time"
+)]
 
 use std::process::ExitCode;
 

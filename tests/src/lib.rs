@@ -47,5 +47,6 @@ pub use support::{
     seen::Seen,
     stack::{Stack, StackError, Stores},
     tokens::{Minted, mint},
+    tools::programs,
     vectors::{InvalidVectors, vectors},
 };

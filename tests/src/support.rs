@@ -13,4 +13,5 @@ pub(crate) mod proxy;
 pub(crate) mod seen;
 pub(crate) mod stack;
 pub(crate) mod tokens;
+pub(crate) mod tools;
 pub(crate) mod vectors;

@@ -13,6 +13,8 @@ use tokio::{
     process::{Child, Command},
 };
 
+use super::tools::programs;
+
 /// CloudWatch and everything else that ministack knows, on a port of its own. Dropping it ends its processes.
 #[derive(Debug)]
 pub struct LocalAws {
@@ -170,5 +172,5 @@ fn checkout() -> PathBuf {
 
 /// A program that `cargo xtask test` installs.
 fn tool(name: &str, program: &str) -> PathBuf {
-    checkout().join(".faregate/tools").join(name).join("bin").join(program)
+    programs(name).join(program)
 }

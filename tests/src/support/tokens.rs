@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::tools::programs;
+
 /// Keys and the tokens that were made with them.
 #[derive(Debug, Deserialize)]
 pub struct Minted {
@@ -34,8 +36,7 @@ pub struct Token {
 /// What went wrong, as where PyJWT is not installed (`cargo xtask test` does it).
 pub fn mint() -> Result<Minted, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join("../.faregate/tools/pyjwt/bin/python");
-    let made = Command::new(python).arg(root.join("providers/tokens/mint.py")).output();
+    let made = Command::new(programs("pyjwt").join("python")).arg(root.join("providers/tokens/mint.py")).output();
     let made = made.map_err(|error| format!("no PyJWT: {error} (`cargo xtask test` installs it)"))?;
     if !made.status.success() {
         return Err(String::from_utf8_lossy(&made.stderr).into_owned());

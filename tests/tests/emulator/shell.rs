@@ -3,6 +3,7 @@
 
 use std::{path::PathBuf, process::Stdio};
 
+use faregate_tests::programs;
 use tokio::process::Command;
 
 use super::dev::{PATIENCE, workspace};
@@ -63,9 +64,7 @@ pub(crate) fn commands(printed: &str) -> Vec<String> {
 }
 
 fn aws_cli() -> PathBuf {
-    let named = std::env::var_os("FAREGATE_TOOLS").filter(|folder| !folder.is_empty());
-    let tools = named.map_or_else(|| PathBuf::from(".faregate/tools"), PathBuf::from);
-    let folder = workspace().join(tools).join("awscli/bin");
+    let folder = programs("awscli");
     assert!(folder.join("aws").is_file(), "no aws in {}: cargo xtask test installs it", folder.display());
     folder
 }

@@ -19,6 +19,9 @@ const API_KEY: &str = "ApiKey name=\"x-api-key\"";
 const ENDPOINT: &str = "ForwardAuth realm=\"sso\"";
 const IAM: &str = "AWS4-HMAC-SHA256 realm=\"faregate\"";
 
+/// What a route takes, what a request sends, and how it is answered.
+type Row<'a> = (Value, Vec<(&'a str, &'a str)>, u16, Vec<&'a str>);
+
 /// The status and the challenges of a route that authenticates so. The endpoint answers by the header `x-say`.
 async fn refused(
     authenticate: &Value,
@@ -55,7 +58,7 @@ async fn a_401_names_every_way_that_the_route_takes() {
     let bearer_key = json!({"api_key": {"header": "authorization", "scheme": "Bearer"}});
     let endpoint = json!({"forward_auth": {"id": "sso", "url": "https://sso.example.com/", "send": ["x-say"], "consumer_header": "x-consumer"}});
     let token = format!("Bearer {}", key.token(&claims()).expect("a token"));
-    let rows: [(Value, Vec<(&str, &str)>, u16, Vec<&str>); 17] = [
+    let rows: [Row<'_>; 17] = [
         (json!("api_key"), vec![], 401, vec![API_KEY]),
         (json!("api_key"), vec![("x-api-key", "wrong")], 401, vec![API_KEY]),
         (json!({"api_key": {"header": "", "query": "key"}}), vec![], 401, vec!["ApiKey name=\"key\""]),
