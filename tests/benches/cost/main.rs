@@ -25,10 +25,12 @@ use faregate_core::{
 use fleet::{Counted, Fleet};
 use month::Publish;
 
-/// Dollars per million, for [`BUDGETED_MILLIONS`] a month and more.
+/// Dollars per million, for [`BUDGETED_MILLIONS`] a month and more, of which each environment gets [`BUDGETED_RATE`].
 const BUDGET: f64 = 0.33;
 /// A hundred, and a little less for how rates are rounded.
 const BUDGETED_MILLIONS: f64 = 99.0;
+/// Requests a second and environment, of all environments that there were at once.
+const BUDGETED_RATE: f64 = 10.0;
 
 /// How long a backend takes.
 const BACKEND: Duration = Duration::from_millis(20);
@@ -70,8 +72,8 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// Whether the budget is for this one.
-    fn is_budgeted(&self) -> bool {
+    /// Whether there is as much of it as the budget is for.
+    fn is_large(&self) -> bool {
         table::millions(self.rate) >= BUDGETED_MILLIONS
     }
 }
@@ -82,6 +84,13 @@ pub(crate) struct Case {
     pub(crate) workload: Workload,
     pub(crate) sink: Sink,
     pub(crate) counted: Counted,
+}
+
+impl Case {
+    /// Whether the budget is for this one.
+    pub(crate) fn is_budgeted(&self) -> bool {
+        self.workload.is_large() && table::rate_of_environment(self) >= BUDGETED_RATE
+    }
 }
 
 fn main() -> std::process::ExitCode {
@@ -111,16 +120,17 @@ fn main() -> std::process::ExitCode {
 /// Holds each row that the budget is for to it, however its requests are spread over consumers and environments.
 fn budget(cases: &[Case], prices: &Prices) -> bool {
     println!(
-        "\nThe budget is ${BUDGET:.2} a million, without egress and what a month costs anyway, of 100 M a month and more.\n"
+        "\nThe budget is ${BUDGET:.2} a million, without egress and what a month costs anyway, of 100 M a month and more\nand ten requests a second and environment.\n"
     );
     let mut within = true;
     for case in cases {
         let Workload { rate, .. } = case.workload;
         let dollars = table::per_million(&case.counted, prices);
-        let verdict = match case.workload.is_budgeted() {
-            false => "not held to it: less than 100 M a month",
+        let verdict = match case.is_budgeted() {
             true if dollars > BUDGET => "OVER",
             true => "within",
+            false if case.workload.is_large() => "not held to it: less than 10 requests/s an environment",
+            false => "not held to it: less than 100 M a month",
         };
         within &= verdict != "OVER";
         let (each, consumers) = (table::rate_of_environment(case), table::consumers(&case.workload));

@@ -27,7 +27,7 @@ pub(crate) fn write(cases: &[Case], processor: Duration, publish: Publish, price
             "sink": table::name(*sink),
             "dollars_per_million": table::per_million(counted, prices),
             "parts": dollars(&table::parts(counted, prices)),
-            "is_budgeted": workload.is_budgeted(),
+            "is_budgeted": case.is_budgeted(),
             "counted": {
                 "requests": counted.requests, "environments": counted.environments, "milliseconds": counted.milliseconds,
                 "writes": counted.writes, "half_reads": counted.half_reads, "log_lines": counted.log_lines,
