@@ -32,22 +32,9 @@ const ARCHITECTURES: [Architecture; 2] = [
 /// # Errors
 /// If nothing can be built, or the gateway is over its budget.
 pub(crate) async fn run(workspace: &Workspace) -> Result<(), Failure> {
-    zips(&ARCHITECTURES, workspace).await
-}
-
-/// The same for x86_64 alone; after `sam build` for x86_64 there is nothing left to compile.
-///
-/// # Errors
-/// As [`run`].
-pub(crate) async fn x86_64(workspace: &Workspace) -> Result<(), Failure> {
-    let [x86_64, _] = ARCHITECTURES;
-    zips(&[x86_64], workspace).await
-}
-
-async fn zips(architectures: &[Architecture], workspace: &Workspace) -> Result<(), Failure> {
     let cargo_lambda = cargo_lambda(workspace).await?;
     let mut sizes = Vec::new();
-    for architecture in architectures {
+    for architecture in &ARCHITECTURES {
         if !is_installed(architecture, workspace).await {
             println!("{}: left out, the Rust target {} is not installed", architecture.name, architecture.target);
             continue;

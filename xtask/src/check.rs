@@ -11,7 +11,6 @@ mod trees;
 use clap::Args;
 
 use crate::{
-    build,
     failure::Failure,
     process::{cargo, in_path, run as run_command},
     workspace::Workspace,
@@ -111,7 +110,6 @@ async fn tests(arguments: &TestArguments, runner: &mut Runner, workspace: &Works
     }
     runner.step("deployment: sam build", template::build(workspace)).await?;
     runner.step("deployment: sizes", template::sizes(workspace)).await?;
-    runner.step("build: zips", build::x86_64(workspace)).await?;
     let doc_tests = ["test", "--workspace", "--all-features", "--doc", "--quiet"];
     runner.step("doc tests", cargo_run(workspace, &doc_tests, &[])).await?;
     if in_path("cargo-nextest").is_some() {
