@@ -4,8 +4,11 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
 };
 
+use faregate_aws::{AwsConfig, CloudWatchSink, Patience};
+use faregate_engine::ports::{Clock as _, MetricSink as _, Series};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use tokio::{
@@ -13,7 +16,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::tools::programs;
+use super::{clock::MachineClock, tools::programs};
 
 /// CloudWatch and everything else that ministack knows, on a port of its own. Dropping it ends its processes.
 #[derive(Debug)]
@@ -56,11 +59,12 @@ impl LocalAws {
         Ok(listener.local_addr().map_err(LocalAwsError::because)?.port())
     }
 
-    /// Starts it on this port, and waits until it listens.
+    /// Starts it on this port, and waits until it listens and CloudWatch takes metrics: the first ones take it longer than the
+    /// gateway waits.
     ///
     /// # Errors
     ///
-    /// [`LocalAwsError`] if it is not installed or ends at once.
+    /// [`LocalAwsError`] if it is not installed, ends at once or takes no metrics.
     pub async fn start(port: u16) -> Result<Self, LocalAwsError> {
         let address = format!("127.0.0.1:{port}");
         let mut process = Command::new(tool("ministack", "python"))
@@ -88,7 +92,18 @@ impl LocalAws {
         }
         // It must not wait for somebody to read what it says.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { endpoint: format!("http://{address}"), process })
+        let started = Self { endpoint: format!("http://{address}"), process };
+        started.take_first_metrics().await?;
+        Ok(started)
+    }
+
+    /// Sends metrics of another gateway, as the gateway sends its own.
+    async fn take_first_metrics(&self) -> Result<(), LocalAwsError> {
+        let clock = Arc::new(MachineClock::default());
+        let mut series = Series::of_minute(clock.now(), None);
+        series.sums.insert("Requests", 1.0);
+        let aws = AwsConfig::for_local_stack(&self.endpoint, clock, Patience::Background).await;
+        CloudWatchSink::new(&aws, "first").put(&[series]).await.map(drop).map_err(LocalAwsError::because)
     }
 
     /// What the AWS CLI answers, told by a user.
