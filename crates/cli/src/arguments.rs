@@ -1,8 +1,10 @@
 //! The command line.
 
-use clap::{Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser};
+use std::ffi::OsString;
 
-use crate::commands::Command;
+use clap::{Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, error::ErrorKind};
+
+use crate::{commands::Command, error::CliError};
 
 /// What every command may end with; also in `docs/cli.md`.
 const EXIT_CODES: &str = "\
@@ -25,11 +27,35 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Reads the command line, or ends the program with what clap says of it.
-    pub(crate) fn of_this_process() -> Self {
-        let matches = with_exit_codes(Self::command()).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    /// Reads the command line.
+    ///
+    /// # Errors
+    ///
+    /// What clap says of it; asking for help or the version is one, too.
+    pub(crate) fn of_this_process() -> Result<Self, clap::Error> {
+        let matches = with_exit_codes(Self::command()).try_get_matches()?;
+        Self::from_arg_matches(&matches)
     }
+}
+
+/// What clap refuses, as an error of ours, where `--json` is among the program's arguments: nobody knows what a command
+/// line means that cannot be read, but that much is clear. Help and version are no errors.
+pub(crate) fn refused_in_json(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> Option<CliError> {
+    let mut options = arguments.take_while(|argument| argument != "--");
+    let is_meant = error.use_stderr() && options.any(|argument| argument == "--json");
+    is_meant.then(|| CliError::Usage(in_one_line(error)))
+}
+
+/// What clap has to say, without the usage and the advice to ask for help.
+fn in_one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "something is missing; --help says what there is".to_owned();
+    }
+    let text = error.render().to_string();
+    let is_told = |part: &&str| !part.starts_with("Usage:") && !part.starts_with("For more information");
+    let parts = text.strip_prefix("error: ").unwrap_or(&text).split("\n\n").map(str::trim).take_while(is_told);
+    let lines: Vec<String> = parts.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    lines.join("; ")
 }
 
 /// The command whose help, and that of every command below it, ends with the exit codes.

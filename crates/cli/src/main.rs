@@ -19,11 +19,17 @@ mod yaml;
 
 use std::process::ExitCode;
 
-use crate::{arguments::Cli, output::Output};
+use crate::{
+    arguments::{Cli, refused_in_json},
+    output::Output,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let cli = Cli::of_this_process();
+    let cli = match Cli::of_this_process() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     let (mut stdout, mut stderr) = (std::io::stdout().lock(), std::io::stderr().lock());
     let mut output = Output::new(&mut stdout, &mut stderr, cli.global.json);
     let exit = match commands::run(cli, &mut output).await {
@@ -31,4 +37,11 @@ async fn main() -> ExitCode {
         Err(error) => output.failure(&error),
     };
     exit.into()
+}
+
+/// Ends with what clap says of the command line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let Some(refused) = refused_in_json(error, std::env::args_os().skip(1)) else { error.exit() };
+    let (mut stdout, mut stderr) = (std::io::stdout().lock(), std::io::stderr().lock());
+    Output::new(&mut stdout, &mut stderr, true).failure(&refused).into()
 }

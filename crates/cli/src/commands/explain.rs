@@ -1,7 +1,11 @@
 //! `faregate explain`.
 
+mod access;
 mod action;
+mod authenticate;
+mod edge;
 mod key;
+mod origin;
 mod others;
 mod request;
 mod rules;
@@ -21,7 +25,14 @@ use faregate_core::{
 };
 use faregate_engine::publish::read_document;
 
-use self::{key::KeyVerdict, request::Asked, token::TokenVerdict, verdict::Explanation, written::Written};
+use self::{
+    edge::EdgeView,
+    key::KeyVerdict,
+    request::{Asked, OnInput},
+    token::TokenVerdict,
+    verdict::Explanation,
+    written::Written,
+};
 use crate::{
     error::{CliError, Exit},
     output::Output,
@@ -42,7 +53,7 @@ pub(crate) struct Explain {
     /// A header of the request; may be repeated
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// The client's address, for access lists
+    /// The client's address, for access lists; behind an edge its header says it
     #[arg(long)]
     address: Option<IpAddr>,
     /// Ask this file instead of the version that serves
@@ -103,8 +114,18 @@ impl Explain {
 
     fn explain(&self, snapshot: &Snapshot, raw: &RawDocument) -> Result<Explanation, CliError> {
         let asked = Asked::parse(&self.method, &self.url, &self.headers, self.address)?;
+        let mut asked = Asked { on_input: self.on_input(), ..asked };
+        // What cannot be a request meets no edge.
+        let edge = snapshot.settings.edge.as_ref().filter(|_| asked.path.is_ok());
+        let edge = edge.map(|edge| EdgeView::of(edge, &mut asked));
         let shown = if self.all { usize::MAX } else { OTHERS_SHOWN };
-        Ok(Explanation::of(&asked, snapshot, &Written::of(raw), shown))
+        Ok(Explanation { edge, ..Explanation::of(&asked, snapshot, &Written::of(raw), shown) })
+    }
+
+    /// The credential that the request has beside its headers.
+    fn on_input(&self) -> Option<OnInput> {
+        let key = self.key_stdin.then_some(OnInput::Key);
+        key.or_else(|| self.token_stdin.then_some(OnInput::Token))
     }
 }
 

@@ -4,7 +4,7 @@ use faregate_core::api_key::KeyHash;
 use faregate_testing::issuer::SigningKey;
 use serde_json::{Value, json};
 
-use crate::support::{Stack, example, offline};
+use crate::support::{Stack, command, example, offline, run};
 
 fn explain(arguments: &[&str], exit: i32) -> Value {
     let file = example("orders.yaml");
@@ -97,6 +97,197 @@ fn redirects_answers_and_access_lists_are_told() {
     }
 }
 
+/// What the configuration in `text` makes of a request.
+fn explain_text(text: &str, arguments: &[&str], exit: i32) -> Value {
+    let all = [&["explain"], arguments, &["--file", "-", "--json"]].concat();
+    let run = run(command().env("FAREGATE_ALLOW_INLINE_SECRETS", "1"), &all, text).exits(exit);
+    assert!(!run.stdout.contains(EDGE_SECRET) && !run.stderr.contains(EDGE_SECRET), "{run:?}");
+    run.json()
+}
+
+const EDGE_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+#[test]
+fn the_edges_secret_is_judged_and_its_headers_say_host_and_address() {
+    let document = |secrets: &str| {
+        format!(
+            "settings: {{ edge: {{ secret: {{ values: [{secrets}] }} }} }}\n\
+             routes: [{{ id: r, hosts: [api.example.com], access: {{ allow: [203.0.113.0/24] }}, authenticate: anonymous, \
+             redirect: {{ port: 443 }} }}]\n"
+        )
+    };
+    let inline = format!("{{ inline: {EDGE_SECRET} }}");
+    let (right, wrong) = (format!("x-faregate-edge: {EDGE_SECRET}"), format!("x-faregate-edge: {}", "x".repeat(32)));
+    let said = ["-H", "x-faregate-host: API.example.com:443", "-H", "x-faregate-client-address: 203.0.113.9"];
+    let (ssm, missing) = ("{ ssm: /faregate/edge }", "the edge's host header is missing or malformed");
+    let both = format!("{inline}, {ssm}");
+    let short = "a secret that counts has 32 bytes";
+    for (secrets, headers, verdict, present, cause) in [
+        (inline.as_str(), &[&["-H", &right][..], &said].concat()[..], "passed", true, Value::Null),
+        (&inline, &[&["-H", &wrong][..], &said].concat(), "access_denied", true, json!("wrong edge secret")),
+        (&inline, &said, "access_denied", false, json!("no edge secret")),
+        (&inline, &["-H", &right], "access_denied", true, json!("the edge's address header is missing or malformed")),
+        (ssm, &said, "access_denied", false, json!("no edge secret")),
+        (ssm, &["-H", &right, "-H", &right], "access_denied", false, json!("no edge secret")),
+        (ssm, &[&["-H", &wrong][..], &said].concat(), "depends_on_secret", true, Value::Null),
+        (ssm, &[&["-H", &wrong][..], &said[2..]].concat(), "access_denied", true, json!(missing)),
+        (ssm, &["-H", "x-faregate-edge: short"], "access_denied", true, json!(short)),
+        (&both, &[&["-H", &wrong][..], &said].concat(), "depends_on_secret", true, Value::Null),
+        (&both, &[&["-H", &right][..], &said].concat(), "passed", true, Value::Null),
+    ] {
+        let text = document(secrets);
+        let asked = ["GET", "https://abc.lambda-url.eu-central-1.on.aws/", "--address", "198.51.100.1"];
+        let is_denied = verdict == "access_denied";
+        // The host of a request that was refused is its own, which no route has.
+        let found = explain_text(&text, &[&asked[..], headers].concat(), if is_denied { 5 } else { 0 });
+        let edge = &found["edge"];
+        assert_eq!(
+            (&edge["verdict"], &edge["header"], &edge["present"], &edge["cause"]),
+            (&json!(verdict), &json!("x-faregate-edge"), &json!(present), &cause),
+            "{secrets} {headers:?}"
+        );
+        if is_denied {
+            assert_eq!(found["outcome"], "route_not_found");
+            continue;
+        }
+        assert_eq!(found["request"]["host"], "api.example.com");
+        assert_eq!(found["route"]["access"]["verdict"], "allowed", "{found}");
+        assert_eq!(found["route"]["action"]["redirect"]["location"], "https://api.example.com/");
+    }
+    // What a request would come to that passes is told beside the refusal.
+    let api = ["explain", "GET", "https://api.example.com/", "--file", "-"];
+    let text = offline(&api, &document(ssm)).exits(0).stdout;
+    assert!(
+        text.contains("\nroute r\nedge:         403 access_denied: no edge secret (header x-faregate-edge is absent)"),
+        "{text}"
+    );
+    assert_eq!(
+        explain_text("routes: [{ id: r, authenticate: anonymous, respond: {} }]", &["GET", "/"], 0)["edge"],
+        json!(null)
+    );
+}
+
+#[test]
+fn a_credential_that_is_needed_and_not_there_is_a_401() {
+    let issuer = "issuers: [{ id: main, issuer: 'https://main.example', audiences: [a], jwks: discover }]\n";
+    let either = "{ any_of: [api_key, { jwt: { issuers: [main] } }, anonymous] }";
+    let both = "{ all_of: [{ jwt: { issuers: [main] } }, { api_key: { query: key } }] }";
+    let asked = "{ forward_auth: { id: sso, url: 'https://sso.example.com', consumer_header: x-user } }";
+    let (key, token) = ("x-api-key: a", "authorization: Bearer e30.e30.AAAA");
+    for (authenticate, url, headers, verdict) in [
+        ("api_key", "/", &[][..], "credentials_missing"),
+        ("api_key", "/", &[key], "depends_on_credentials"),
+        ("api_key", "/", &[token], "credentials_missing"),
+        // Whatever the client nominates away is not there.
+        ("api_key", "/", &[key, "connection: x-api-key"], "credentials_missing"),
+        (either, "/", &[], "anonymous"),
+        (either, "/", &[key], "depends_on_credentials"),
+        (both, "/", &[key], "credentials_missing"),
+        (both, "/?key=a", &[], "credentials_missing"),
+        (both, "/?k%65y=a", &[token], "depends_on_credentials"),
+        (asked, "/", &[], "depends_on_credentials"),
+        ("iam", "/", &[token], "credentials_missing"),
+        ("iam", "/", &["authorization: AWS4-HMAC-SHA256 Credential=a"], "depends_on_credentials"),
+        ("anonymous", "/", &[], "anonymous"),
+    ] {
+        let text = format!("{issuer}routes: [{{ id: r, authenticate: {authenticate}, respond: {{}} }}]\n");
+        let headers: Vec<&str> = headers.iter().flat_map(|header| ["-H", *header]).collect();
+        // That a route refuses what belongs to it is no error of the explanation.
+        let found = explain_text(&text, &[&["GET", url], &headers[..]].concat(), 0);
+        assert_eq!(found["outcome"], "route");
+        assert_eq!(found["route"]["authenticate"]["verdict"], verdict, "{authenticate} {url} {headers:?}");
+    }
+    let text = "routes: [{ id: r, authenticate: api_key, respond: {} }]\n";
+    let said = offline(&["explain", "GET", "/", "--file", "-"], text).exits(0).stdout;
+    let expected = "\nauthenticate: 401 credentials_missing: api_key in header x-api-key (not present)\n";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn what_has_passed_here_too_often_is_a_508() {
+    let text = "backends: [{ id: a, targets: [{ url: 'https://a.example' }] }]\n\
+                routes: [{ id: to-a, match: [{ path: /a }], access: { deny: [203.0.113.66] }, authenticate: anonymous, \
+                forward: { backend: a } }, { id: here, match: [{ path: /b }], authenticate: anonymous, respond: {} }]\n";
+    let (four, five) = ("via: 1.1 faregate, 1.1 proxy, 1.1 faregate", "via: 1.1 faregate, 1.0 faregate");
+    for (path, more, verdict, cause) in [
+        ("/a", &["--address", "192.0.2.1"][..], "loop_detected", json!("5 times in via")),
+        ("/a", &[], "loop_detected", json!("5 times in via")),
+        ("/a", &["--address", "203.0.113.66"], "access_denied", json!("access list refuses 203.0.113.66")),
+        ("/b", &[], "allowed", json!(null)),
+    ] {
+        let vias = ["-H", four, "-H", five, "-H", "via: 2 faregate"];
+        let found = explain_text(text, &[&["GET", path], &vias[..], more].concat(), 0);
+        let access = &found["route"]["access"];
+        assert_eq!((&access["verdict"], &access["cause"]), (&json!(verdict), &cause), "{path} {more:?}");
+        let found = explain_text(text, &[&["GET", path], &vias[..4], more].concat(), 0);
+        assert_ne!(found["route"]["access"]["verdict"], "loop_detected", "four passes: {path} {more:?}");
+    }
+}
+
+#[test]
+fn a_path_and_headers_over_their_bounds_are_a_431() {
+    let text = "routes: [{ id: r, authenticate: anonymous, respond: {} }]\n";
+    let (path, header) = (format!("/{}", "a".repeat(8191)), format!("x-a: {}", "a".repeat(32_700)));
+    assert_eq!(explain_text(text, &["GET", &path, "-H", &header], 0)["outcome"], "route");
+    let longer = format!("{path}a");
+    for (arguments, cause) in [
+        (&["GET", &longer][..], "more than 8192 bytes of the path"),
+        (
+            &["GET", "/", "-H", &header, "-H", &format!("x-b: {}", "b".repeat(60))],
+            "more than 32768 bytes of the headers",
+        ),
+    ] {
+        let found = explain_text(text, arguments, 5);
+        assert_eq!((&found["outcome"], &found["cause"]), (&json!("request_headers_too_large"), &json!(cause)));
+        assert_eq!(found["error"]["code"], "not_found");
+    }
+    let said = offline(&["explain", "GET", &longer, "--file", "-"], text).exits(5).stdout;
+    assert!(said.contains("\n431 request_headers_too_large: more than 8192 bytes of the path\n"), "{said}");
+}
+
+#[test]
+fn an_origin_has_a_verdict_on_every_request() {
+    let url = ["GET", "https://api.example.com/orders/7"];
+    let origin =
+        |origin: &str| explain(&[&url[..], &["-H", &format!("origin: {origin}")]].concat(), 0)["route"].clone();
+    let shop = origin("https://shop.example.com");
+    let headers = json!({
+        "access-control-allow-origin": "https://shop.example.com",
+        "access-control-expose-headers": "x-request-id",
+        "vary": "origin",
+    });
+    assert_eq!(shop["origin"], json!({"verdict": "allowed", "headers": headers}));
+    assert_eq!(shop["cors"]["max_age_seconds"], 600);
+    for other in ["https://evil.example.com", "null"] {
+        assert_eq!(
+            origin(other)["origin"],
+            json!({"verdict": "not_allowed", "headers": {"vary": "origin"}}),
+            "{other}"
+        );
+    }
+    assert_eq!(explain(&url, 0)["route"]["origin"], json!(null));
+    let file = example("orders.yaml");
+    for (origin, says) in
+        [("https://shop.example.com", "the origin is allowed; {"), ("null", "the origin is not allowed; {")]
+    {
+        let said = offline(&["explain", url[0], url[1], "-H", &format!("origin: {origin}"), "--file", &file], "")
+            .exits(0)
+            .stdout;
+        assert!(said.contains(&format!("\ncors:         {says}")), "{said}");
+    }
+}
+
+#[test]
+fn a_query_is_encoded_as_backends_get_it() {
+    let text = "backends: [{ id: a, targets: [{ url: 'https://a.example' }] }]\n\
+                routes: [{ id: r, match: [{ path: /r, query: [{ name: q, exact: '<é>' }] }], authenticate: anonymous, \
+                forward: { backend: a } }]\n";
+    let found = explain_text(text, &["GET", "/r?q=<é>&r=\"%22'"], 0);
+    assert_eq!(found["request"]["query"], "q=%3C%C3%A9%3E&r=%22%22'");
+    let url = &found["route"]["action"]["forward"]["backends"][0]["targets"][0]["url"];
+    assert_eq!(url, "https://a.example/r?q=%3C%C3%A9%3E&r=%22%22'");
+}
+
 #[test]
 fn ten_losers_are_shown_unless_all_are_asked_for() {
     let route = |number: usize| {
@@ -136,6 +327,11 @@ async fn the_version_that_serves_is_asked_and_a_key_is_judged() {
     };
     let good = create(&[]);
     assert_eq!(judge(&good), "good");
+    // What is read from standard input is there.
+    let text = stack.run_with(&["explain", "GET", "/demo/a", "--key-stdin"], &good).exits(0).stdout;
+    assert!(text.contains("authenticate: api_key in header x-api-key (on standard input)"), "{text}");
+    let without = stack.run(&["explain", "GET", "/demo/a", "--json"]).exits(0).json();
+    assert_eq!(without["route"]["authenticate"]["verdict"], "credentials_missing");
     assert_eq!(judge(&create(&["--disabled"])), "disabled");
     assert_eq!(judge(&create(&["--routes", "demo-hello,other"])), "good");
     assert_eq!(judge(&create(&["--routes", "other"])), "not_for_this_route");

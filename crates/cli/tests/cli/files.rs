@@ -1,5 +1,7 @@
 //! Commands that need no table.
 
+use serde_json::json;
+
 use crate::support::{example, offline};
 
 #[test]
@@ -7,7 +9,7 @@ fn every_example_is_without_mistakes() {
     for name in ["demo.yaml", "iam.yaml", "orders.yaml"] {
         let verdict = offline(&["validate", &example(name), "--json"], "").exits(0).json();
         assert_eq!(verdict["valid"], true);
-        assert_eq!(verdict["diagnostics"], serde_json::json!([]), "{name}");
+        assert_eq!(verdict["diagnostics"], json!([]), "{name}");
     }
 }
 
@@ -26,7 +28,7 @@ fn the_documents_in_the_readme_are_without_mistakes() {
         let backends = "\nbackends: [{ id: orders, targets: [{ url: 'https://orders.example.com' }] }]\n";
         let backends = if document.contains("backends:\n") { "" } else { backends };
         let run = offline(&["validate", "-", "--json"], &format!("{document}{backends}"));
-        assert_eq!(run.json()["diagnostics"], serde_json::json!([]), "{document}");
+        assert_eq!(run.json()["diagnostics"], json!([]), "{document}");
     }
 }
 
@@ -147,4 +149,34 @@ fn subcommands(help: &str) -> Vec<String> {
     let mut names: Vec<String> = names.map(str::to_owned).collect();
     names.sort();
     names
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_is_told_in_json_where_that_is_asked_for() {
+    for (arguments, says) in [
+        (
+            &["validate", "--jsn", "--json"][..],
+            "unexpected argument '--jsn' found; tip: a similar argument exists: '--json'",
+        ),
+        (&["--json", "no-such"], "unrecognized subcommand 'no-such'"),
+        (&["explain", "--json"], "the following required arguments were not provided: <METHOD> <URL>"),
+        (&["--json", "key"], "something is missing; --help says what there is"),
+        (
+            &["usage", "--json", "--endpoint-url"],
+            "a value is required for '--endpoint-url <URL>' but none was supplied",
+        ),
+    ] {
+        let run = offline(arguments, "").exits(2);
+        assert_eq!(run.json(), json!({"error": {"code": "usage", "message": says}}), "{arguments:?}");
+        assert_eq!(run.stderr, "", "{arguments:?}");
+    }
+    // Not asked for: the last one is no option.
+    for arguments in [&["validate", "--jsn"][..], &["validate", "a", "b", "--", "--json"]] {
+        let run = offline(arguments, "").exits(2);
+        assert!(run.stdout.is_empty() && run.stderr.starts_with("error: ") && run.stderr.contains("Usage:"), "{run:?}");
+    }
+    for (arguments, says) in [(["--json", "--help"], "Usage: faregate"), (["--json", "--version"], "faregate ")] {
+        let run = offline(&arguments, "").exits(0);
+        assert!(run.stdout.contains(says) && run.stderr.is_empty(), "{run:?}");
+    }
 }

@@ -179,6 +179,31 @@ async fn a_selector_names_one_key_that_exists() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_names_its_key_while_that_is_the_only_one() {
+    let stack = Stack::start().await;
+    let (_, one) = create(&stack, &["--consumer", "acme", "--name", "First"]);
+    create(&stack, &["--consumer", "other"]);
+    let by_consumer = ["key", "show", "--consumer", "acme"];
+    let shown = stack.run(&[&by_consumer[..], &["--json"]].concat()).exits(0).json();
+    assert_eq!(shown, show(&stack, &one));
+
+    let rotated = stack.run(&["key", "rotate", "--consumer", "acme", "--json"]).exits(0).json();
+    assert_eq!((&rotated["old"]["key_hash"], &rotated["item"]["name"]), (&json!(one), &json!("First")));
+    // Now there are two, and nobody guesses.
+    let two = rotated["item"]["key_hash"].as_str().expect("a hash");
+    for arguments in [&by_consumer[..], &["key", "rotate", "--consumer", "acme"]] {
+        let run = stack.run(arguments).exits(2);
+        let says = |text: &str| run.stderr.contains(text);
+        assert!(says("error: acme has 2 keys; ") && says(&one[..12]) && says(&two[..12]), "{run:?}");
+    }
+    let list = stack.run(&["key", "list", "--consumer", "acme", "--json"]).exits(0).json();
+    assert_eq!(list["keys"].as_array().map(Vec::len), Some(2), "a third key: {list}");
+
+    stack.run(&["key", "show", "--consumer", "nobody"]).exits(5);
+    stack.run(&["key", "show", &one, "--consumer", "acme"]).exits(2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_check_finds_the_items_that_are_not_believed() {
     let stack = Stack::start().await;
     create(&stack, &["--consumer", "acme"]);

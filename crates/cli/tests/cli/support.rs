@@ -91,10 +91,13 @@ impl Stack {
         run(&mut command, arguments, input)
     }
 
-    /// Runs the binary at a terminal where somebody types; yields what that shows.
+    /// Runs the binary at a terminal where somebody types; yields what that shows. Of the environment it has only what
+    /// finds Python.
+    #[allow(clippy::disallowed_methods, reason = "only the environment says where Python is")]
     pub(crate) fn run_at_terminal(&self, arguments: &[&str], typed: &str) -> Run {
         const TERMINAL: &str = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
         let mut python = Command::new("python3");
+        python.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         python.args(["-c", TERMINAL, env!("CARGO_BIN_EXE_faregate")]);
         self.prepare(&mut python);
         run(&mut python, arguments, typed)

@@ -3,12 +3,16 @@
 use serde_json::Value;
 
 use super::{
+    access::{AccessVerdict, AccessView},
     action::ActionView,
+    authenticate::{AuthenticateVerdict, AuthenticateView, CredentialView},
+    edge::{EdgeVerdict, EdgeView},
     key::{KeyVerdict, Verdict},
+    origin::OriginVerdict,
     others::{Missed, Other},
     rules::RuleVerdict,
     token::{TokenOutcome, TokenVerdict},
-    verdict::{AccessVerdict, AuthenticateView, CredentialView, Explanation, Outcome, RouteView},
+    verdict::{Explanation, Outcome, RouteView},
 };
 use crate::output::{Answer, Lines};
 
@@ -20,6 +24,9 @@ impl Answer for Explanation {
         let asked = self.version.map(|version| format!("  (version {version})")).unwrap_or_default();
         lines.add(format!("{} {}{path}{query}{asked}", request.method, request.host));
         lines.add(self.verdict());
+        if let Some(edge) = &self.edge {
+            lines.add(format!("edge:         {}", edge_text(edge)));
+        }
         if let Some(headers) = &self.preflight {
             for (name, value) in headers {
                 lines.add(format!("  {name}: {value}"));
@@ -49,13 +56,15 @@ impl Answer for Explanation {
 
 impl Explanation {
     fn verdict(&self) -> String {
+        let cause = self.cause.as_deref().unwrap_or_default();
         let route = self.route.as_ref().map(|route| route.id.as_str()).unwrap_or_default();
         match self.outcome {
             Outcome::Route => format!("route {route}"),
             Outcome::Preflight => format!("204: a preflight, answered for route {route}"),
             Outcome::MethodNotAllowed => format!("405 method_not_allowed; allow: {}", self.allow.join(", ")),
             Outcome::RouteNotFound => "404 route_not_found".to_owned(),
-            Outcome::RequestInvalid => format!("400 request_invalid: {}", self.cause.as_deref().unwrap_or_default()),
+            Outcome::RequestInvalid => format!("400 request_invalid: {cause}"),
+            Outcome::RequestHeadersTooLarge => format!("431 request_headers_too_large: {cause}"),
         }
     }
 }
@@ -66,13 +75,7 @@ fn say_route(route: &RouteView, lines: &mut Lines) {
     for (name, value) in &route.captures {
         lines.add(format!("captured:     {name} = {value}"));
     }
-    let access = match route.access.verdict {
-        AccessVerdict::Allowed => "allowed",
-        AccessVerdict::AccessDenied => "403 access_denied",
-        AccessVerdict::DependsOnAddress => "depends on the client's address (--address)",
-    };
-    let rules = route.access.rules.as_ref().map(|rules| format!("; {rules}")).unwrap_or_default();
-    lines.add(format!("access:       {access}{rules}"));
+    lines.add(format!("access:       {}", access(&route.access)));
     lines.add(format!("authenticate: {}", authenticate(&route.authenticate)));
     for rule in &route.authorize {
         lines.add(format!("authorize:    {rule}"));
@@ -81,7 +84,7 @@ fn say_route(route: &RouteView, lines: &mut Lines) {
         "limits:       {}",
         route.limits.as_ref().map_or("those of the caller's plan".to_owned(), Value::to_string)
     ));
-    lines.add(format!("cors:         {}", route.cors.as_ref().map_or("none".to_owned(), Value::to_string)));
+    lines.add(format!("cors:         {}", cors(route)));
     match &route.action {
         ActionView::Respond { status } => lines.add(format!("respond:      {status}")),
         ActionView::Redirect { status, location } => lines.add(format!("redirect:     {status} to {location}")),
@@ -98,21 +101,65 @@ fn say_route(route: &RouteView, lines: &mut Lines) {
     }
 }
 
+fn edge_text(edge: &EdgeView) -> String {
+    let header = &edge.header;
+    match edge.verdict {
+        EdgeVerdict::Passed => "passed; its headers say host and address".to_owned(),
+        EdgeVerdict::AccessDenied => {
+            let present = if edge.present { "present" } else { "absent" };
+            let cause = edge.cause.as_deref().unwrap_or_default();
+            format!("403 access_denied: {cause} (header {header} is {present}); what follows is for one that passes")
+        }
+        EdgeVerdict::DependsOnSecret => {
+            format!("depends on the secret in SSM, which is not read (header {header} is present)")
+        }
+    }
+}
+
+fn access(view: &AccessView) -> String {
+    let verdict = match view.verdict {
+        AccessVerdict::Allowed => "allowed",
+        AccessVerdict::AccessDenied => "403 access_denied",
+        AccessVerdict::DependsOnAddress => "depends on the client's address (--address)",
+        AccessVerdict::LoopDetected => "508 loop_detected",
+    };
+    let cause = view.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let rules = view.rules.as_ref().map(|rules| format!("; {rules}")).unwrap_or_default();
+    format!("{verdict}{cause}{rules}")
+}
+
+fn cors(route: &RouteView) -> String {
+    let verdict = match route.origin.as_ref().map(|origin| origin.verdict) {
+        Some(OriginVerdict::Allowed) => "the origin is allowed; ",
+        Some(OriginVerdict::NotAllowed) => "the origin is not allowed; ",
+        None => "",
+    };
+    format!("{verdict}{}", route.cors.as_ref().map_or("none".to_owned(), Value::to_string))
+}
+
 fn authenticate(view: &AuthenticateView) -> String {
+    let verdict = match view.verdict {
+        AuthenticateVerdict::CredentialsMissing => "401 credentials_missing: ",
+        AuthenticateVerdict::Anonymous | AuthenticateVerdict::DependsOnCredentials => "",
+    };
     let mut ways: Vec<String> = view.credentials.iter().map(credential).collect();
     if view.anonymous {
         ways.push("anonymous".to_owned());
     }
-    ways.join(if view.all_needed { ", and " } else { ", or " })
+    format!("{verdict}{}", ways.join(if view.all_needed { ", and " } else { ", or " }))
 }
 
 fn credential(view: &CredentialView) -> String {
-    let CredentialView { kind, header, scheme, query, issuers, endpoint, present } = view;
+    let CredentialView { kind, header, scheme, query, issuers, endpoint, present, on_input } = view;
     let scheme = if scheme.is_empty() { String::new() } else { format!(" with scheme {scheme}") };
     let header = header.as_ref().map(|header| format!("header {header}{scheme}"));
     let query = query.as_ref().map(|query| format!("parameter {query}"));
     let places: Vec<String> = header.into_iter().chain(query).collect();
-    let present = if *present { "present, not looked at" } else { "not present" };
+    let present = match (on_input, present) {
+        (true, _) => "on standard input",
+        (false, true) => "present, not looked at",
+        (false, false) => "not present",
+    };
     let place = if places.is_empty() { String::new() } else { format!(" in {}", places.join(" or ")) };
     let issuers = if issuers.is_empty() { String::new() } else { format!(" of {}", issuers.join(" or ")) };
     let endpoint = endpoint.as_ref().map(|endpoint| format!(" by {endpoint}")).unwrap_or_default();

@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 
 use faregate_core::{
     matcher::{Entry, Match},
-    policy::{
-        authenticate::{AuthenticatePolicy, CredentialPolicy, Needed},
-        cors::preflight_method,
-        credential::HeaderPlace,
-    },
-    snapshot::{RoutePolicy, Snapshot},
+    policy::cors::preflight_method,
+    problem::Code,
+    snapshot::Snapshot,
 };
 use http::{HeaderMap, Method};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    access::AccessView,
     action::ActionView,
+    authenticate::AuthenticateView,
+    edge::EdgeView,
     key::KeyVerdict,
+    origin::{OriginView, texts},
     others::{Other, others},
     request::Asked,
     token::TokenVerdict,
@@ -39,6 +40,9 @@ pub(super) struct Explanation {
     /// Why the request is refused before anything is matched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<String>,
+    /// Where there is an edge in front.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) edge: Option<EdgeView>,
     /// The methods that would have matched, for a method that does not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) allow: Vec<String>,
@@ -84,6 +88,8 @@ pub(super) enum Outcome {
     RouteNotFound,
     /// 400.
     RequestInvalid,
+    /// 431.
+    RequestHeadersTooLarge,
 }
 
 /// The route that wins.
@@ -103,58 +109,13 @@ pub(super) struct RouteView {
     pub(super) authorize: Vec<String>,
     /// As it was written.
     pub(super) cors: Option<Value>,
+    /// What it makes of the request's origin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<OriginView>,
     /// The limits as they are written; a caller's plan counts beside them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) limits: Option<Value>,
     pub(super) action: ActionView,
-}
-
-/// Phase *access*.
-#[derive(Debug, Serialize)]
-pub(super) struct AccessView {
-    /// As it was written.
-    pub(super) rules: Option<Value>,
-    pub(super) verdict: AccessVerdict,
-}
-
-/// What access lists say to the client's address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum AccessVerdict {
-    /// It may call.
-    Allowed,
-    /// It may not: 403.
-    AccessDenied,
-    /// There are lists, and no address was given.
-    DependsOnAddress,
-}
-
-/// Phase *authenticate*.
-#[derive(Debug, Serialize)]
-pub(super) struct AuthenticateView {
-    /// What the route takes, in the order in which they decide who the caller is.
-    pub(super) credentials: Vec<CredentialView>,
-    /// Whether every one of them is needed.
-    pub(super) all_needed: bool,
-    /// Whether a caller without any passes.
-    pub(super) anonymous: bool,
-}
-
-/// One credential that a route takes.
-#[derive(Debug, Serialize)]
-pub(super) struct CredentialView {
-    pub(super) kind: &'static str,
-    pub(super) header: Option<String>,
-    pub(super) scheme: String,
-    pub(super) query: Option<String>,
-    /// Whose tokens it takes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) issuers: Vec<String>,
-    /// The endpoint that is asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) endpoint: Option<String>,
-    /// Whether the request has one, good or not.
-    pub(super) present: bool,
 }
 
 impl Explanation {
@@ -163,8 +124,11 @@ impl Explanation {
         let mut explanation = Self::nothing(asked);
         let path = match &asked.path {
             Ok(path) => path,
-            Err(cause) => {
-                explanation.cause = Some(cause.clone());
+            Err(problem) => {
+                if problem.code == Code::RequestHeadersTooLarge {
+                    explanation.outcome = Outcome::RequestHeadersTooLarge;
+                }
+                explanation.cause = Some(problem.cause.clone());
                 return explanation;
             }
         };
@@ -205,11 +169,14 @@ impl Explanation {
         explanation
     }
 
-    /// Prints it; that no route takes the request is an error.
+    /// Prints it; that no route takes the request is an error, that one refuses it is not.
     pub(super) fn print(&self, output: &mut Output<'_>) -> Result<Exit, CliError> {
         match self.outcome {
             Outcome::Route | Outcome::Preflight => output.answer(self).map(|()| Exit::Done),
-            Outcome::MethodNotAllowed | Outcome::RouteNotFound | Outcome::RequestInvalid => {
+            Outcome::MethodNotAllowed
+            | Outcome::RouteNotFound
+            | Outcome::RequestInvalid
+            | Outcome::RequestHeadersTooLarge => {
                 output.answer_but(self, &CliError::NotFound("no route takes this request".to_owned()))
             }
         }
@@ -226,6 +193,7 @@ impl Explanation {
             },
             outcome: Outcome::RequestInvalid,
             cause: None,
+            edge: None,
             allow: Vec::new(),
             preflight: None,
             route: None,
@@ -245,11 +213,12 @@ impl Explanation {
             entry: entry.index,
             matched: written.entry(&route.id, entry.index).cloned().unwrap_or_default(),
             captures: entry.pattern.names().filter_map(captured).collect(),
-            access: AccessView::of(route, asked, written.field(&route.id, "access")),
-            authenticate: AuthenticateView::of(&route.authenticate, asked),
+            access: AccessView::of(route, asked.address, &asked.headers, written.field(&route.id, "access")),
+            authenticate: AuthenticateView::of(&route.authenticate, asked, &snapshot.identity_headers),
             authorize: route.authorize.rules().iter().map(ToString::to_string).collect(),
             limits: written.field(&route.id, "limits").cloned(),
             cors: written.field(&route.id, "cors").cloned(),
+            origin: route.cors.as_ref().and_then(|cors| OriginView::of(cors, &asked.headers)),
             action: ActionView::of(route, snapshot, asked, path, &entry.pattern, &captures),
         });
     }
@@ -267,63 +236,4 @@ impl Explanation {
         let request = asked.for_match(path, method);
         (self.others, self.others_total) = others(winner, &request, snapshot, written, shown);
     }
-}
-
-impl AccessView {
-    fn of(route: &RoutePolicy, asked: &Asked, rules: Option<&Value>) -> Self {
-        let verdict = match (route.access.check(asked.address, 0), asked.address) {
-            (Ok(()), _) => AccessVerdict::Allowed,
-            (Err(_), Some(_)) => AccessVerdict::AccessDenied,
-            (Err(_), None) => AccessVerdict::DependsOnAddress,
-        };
-        Self { rules: rules.cloned(), verdict }
-    }
-}
-
-impl AuthenticateView {
-    fn of(policy: &AuthenticatePolicy, asked: &Asked) -> Self {
-        let credentials = policy.credentials.iter().map(|credential| CredentialView::of(credential, asked)).collect();
-        Self { credentials, all_needed: policy.needed == Needed::All, anonymous: policy.anonymous }
-    }
-}
-
-impl CredentialView {
-    fn of(credential: &CredentialPolicy, asked: &Asked) -> Self {
-        let in_header = |place: &HeaderPlace| {
-            let mut values = asked.headers.get_all(&place.name).iter();
-            values.any(|value| place.credential_in(value.as_bytes()).is_some())
-        };
-        let view = |kind, place: Option<&HeaderPlace>| Self {
-            kind,
-            header: place.map(|place| place.name.to_string()),
-            scheme: place.map(|place| place.scheme.to_string()).unwrap_or_default(),
-            query: None,
-            issuers: Vec::new(),
-            endpoint: None,
-            present: place.is_some_and(in_header),
-        };
-        match credential {
-            CredentialPolicy::ApiKey(policy) => {
-                let view = view("api_key", policy.place.as_ref());
-                let query = asked.query.as_deref().unwrap_or_default();
-                let mut parameters = url::form_urlencoded::parse(query.as_bytes());
-                let in_query = parameters.any(|(name, _)| policy.query.as_deref() == Some(&*name));
-                Self { query: policy.query.as_deref().map(str::to_owned), present: view.present || in_query, ..view }
-            }
-            CredentialPolicy::Jwt(policy) => {
-                let issuers = policy.issuers.iter().map(|issuer| issuer.id.to_string()).collect();
-                Self { issuers, ..view("jwt", Some(&policy.place)) }
-            }
-            CredentialPolicy::Iam => view("iam", None),
-            CredentialPolicy::ForwardAuth(policy) => {
-                let endpoint = Some(format!("{} at {}", policy.id, policy.url));
-                Self { endpoint, present: policy.is_present(&asked.headers), ..view("forward_auth", None) }
-            }
-        }
-    }
-}
-
-fn texts(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }

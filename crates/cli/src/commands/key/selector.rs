@@ -12,9 +12,11 @@ use crate::error::CliError;
 
 /// Fewest hexadecimal digits that name a key.
 const PREFIX_DIGITS_MIN: usize = 8;
+/// How many of a consumer's keys are named where one is meant.
+const NAMED_MAX: usize = 20;
 
-/// One key: by its hash, or by the secret on standard input. A secret is never an argument, since arguments
-/// are everybody's to read.
+/// One key: by its hash, by the secret on standard input, or by its consumer if that has no other. A secret is never an
+/// argument, since arguments are everybody's to read.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct OneKey {
@@ -24,6 +26,9 @@ pub(crate) struct OneKey {
     /// Read the key itself from standard input
     #[arg(long)]
     key_stdin: bool,
+    /// The one key of this consumer
+    #[arg(long)]
+    consumer: Option<String>,
 }
 
 /// One key, or all keys of a consumer.
@@ -55,11 +60,17 @@ impl OneKey {
     ///
     /// # Errors
     ///
-    /// [`CliError::NotFound`], and [`CliError::Usage`] for a prefix that is none or fits several.
+    /// [`CliError::NotFound`], and [`CliError::Usage`] for a prefix that is none or fits several, and for a consumer that
+    /// has several keys.
     pub(crate) async fn find(&self, keys: &dyn KeyAdmin) -> Result<Found, CliError> {
-        match &self.hash {
-            Some(prefix) => by_prefix(keys, prefix).await,
-            None => by_secret(keys, &read_key(std::io::stdin().lock())?).await,
+        let Some(consumer) = &self.consumer else { return one(self.hash.as_deref(), keys).await };
+        let mut found = of_consumer(keys, consumer).await?;
+        match (found.pop(), found.len()) {
+            (Some(only), 0) => Ok(only),
+            (last, _) => {
+                found.extend(last);
+                Err(CliError::Usage(several(consumer, &found)))
+            }
         }
     }
 }
@@ -71,20 +82,40 @@ impl SomeKeys {
     ///
     /// [`CliError::NotFound`], and [`CliError::Usage`] for a whole consumer without consent.
     pub(crate) async fn find(self, keys: &dyn KeyAdmin, yes: bool) -> Result<Vec<Found>, CliError> {
-        let Some(consumer) = self.consumer else {
-            let one = OneKey { hash: self.hash, key_stdin: self.key_stdin };
-            return Ok(vec![one.find(keys).await?]);
-        };
+        let Some(consumer) = self.consumer else { return Ok(vec![one(self.hash.as_deref(), keys).await?]) };
         if !yes {
             return Err(CliError::Usage(format!("this is about every key of {consumer}; say so with --yes")));
         }
-        let items = keys.list(Some(&consumer)).await?;
-        let found: Vec<Found> = items.into_iter().filter_map(found).collect();
-        if found.is_empty() {
-            return Err(CliError::NotFound(format!("{consumer} has no key")));
-        }
-        Ok(found)
+        of_consumer(keys, &consumer).await
     }
+}
+
+/// The key with this hash, or the one on standard input.
+async fn one(hash: Option<&str>, keys: &dyn KeyAdmin) -> Result<Found, CliError> {
+    match hash {
+        Some(prefix) => by_prefix(keys, prefix).await,
+        None => by_secret(keys, &read_key(std::io::stdin().lock())?).await,
+    }
+}
+
+/// Every key of a consumer; never an empty list.
+async fn of_consumer(keys: &dyn KeyAdmin, consumer: &str) -> Result<Vec<Found>, CliError> {
+    let items = keys.list(Some(consumer)).await?;
+    let found: Vec<Found> = items.into_iter().filter_map(found).collect();
+    if found.is_empty() {
+        return Err(CliError::NotFound(format!("{consumer} has no key")));
+    }
+    Ok(found)
+}
+
+/// What to do where one key is meant, and the consumer has these.
+fn several(consumer: &str, keys: &[Found]) -> String {
+    let mut hashes: Vec<&str> = keys.iter().map(|found| found.hash.short()).collect();
+    hashes.sort_unstable();
+    let number = hashes.len();
+    hashes.truncate(NAMED_MAX);
+    let more = if number > NAMED_MAX { format!(" and {} more", number - NAMED_MAX) } else { String::new() };
+    format!("{consumer} has {number} keys; name one by its hash: {}{more}", hashes.join(", "))
 }
 
 /// Reads an API key: all of the input but a line break at its end.
@@ -158,7 +189,22 @@ fn found(item: Map<String, Value>) -> Option<Found> {
 
 #[cfg(test)]
 mod tests {
-    use super::read_key;
+    use faregate_core::api_key::KeyHash;
+    use serde_json::Map;
+
+    use super::{Found, read_key, several};
+
+    #[test]
+    fn of_a_consumers_many_keys_some_are_named() {
+        let found = |number: u8| Found { hash: KeyHash::of(&[number]), item: Map::new() };
+        let keys: Vec<Found> = (0..23).map(found).collect();
+        let few = several("acme", &keys[..2]);
+        assert!(few.starts_with("acme has 2 keys; name one by its hash: ") && !few.ends_with("more"), "{few}");
+        let named = keys[..2].iter().all(|found| few.contains(found.hash.short()));
+        assert!(named, "{few}");
+        let many = several("acme", &keys);
+        assert!(many.ends_with(" and 3 more") && many.matches(", ").count() == 19, "{many}");
+    }
 
     #[test]
     fn a_key_is_all_of_the_input_but_its_last_line_break() {

@@ -89,7 +89,8 @@ impl Changed {
     /// Prints it; that no key was there any more is an error.
     pub(super) fn print(&self, output: &mut Output<'_>) -> Result<Exit, CliError> {
         if self.keys.is_empty() {
-            let error = CliError::NotFound("somebody else deleted it meanwhile".to_owned());
+            let which = if self.gone.len() > 1 { "all of them" } else { "it" };
+            let error = CliError::NotFound(format!("somebody else deleted {which} meanwhile"));
             return output.answer_but(self, &error);
         }
         output.answer(self)?;
@@ -130,9 +131,13 @@ mod tests {
         assert_eq!(printed(&changed, false).0, Exit::NotFound);
         let (exit, json) = printed(&changed, true);
         assert!(exit == Exit::NotFound && json.contains("\"not_found\"") && json.contains("\"gone\""), "{json}");
+        assert!(json.contains("somebody else deleted it meanwhile"), "{json}");
+        changed.add(&KeyHash::of(b"gone, too"), false);
+        let (exit, json) = printed(&changed, true);
+        assert!(exit == Exit::NotFound && json.contains("somebody else deleted all of them meanwhile"), "{json}");
         changed.add(&KeyHash::of(b"there"), true);
         let (exit, text) = printed(&changed, false);
-        assert_eq!((exit, text.lines().count()), (Exit::Done, 2), "{text}");
+        assert_eq!((exit, text.lines().count()), (Exit::Done, 3), "{text}");
         assert!(text.contains(" is gone: somebody else deleted it meanwhile\n"), "{text}");
     }
 }
