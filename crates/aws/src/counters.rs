@@ -35,8 +35,10 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
+    types::{
+        AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    },
 };
 use faregate_core::{
     limit::{Ask, Counter, Return, RollUp, Slot, SlotName},
@@ -60,6 +62,9 @@ const EXPIRES_AT: &str = "expires_at";
 const CALL_LIMIT: Duration = Duration::from_millis(500);
 /// How long a call may take for which a request waits, over a connection that is open.
 const WAITED_FOR_LIMIT: Duration = Duration::from_millis(100);
+/// Bytes of an item for which a write takes one unit.
+const UNIT_BYTES: usize = 1024;
+
 /// How long after an answer its connection counts as open, whatever froze meanwhile.
 const OPEN_FOR: Duration = Duration::from_secs(5);
 
@@ -74,6 +79,8 @@ pub struct DynamoCounters {
     waited_for_limit: Duration,
     /// When the store was last heard, in milliseconds of wall time.
     heard_at: Arc<AtomicU64>,
+    /// Write units beyond one for each call, since somebody asked.
+    more_units: Arc<AtomicU64>,
 }
 
 impl DynamoCounters {
@@ -91,6 +98,7 @@ impl DynamoCounters {
             call_limit: CALL_LIMIT,
             waited_for_limit: WAITED_FOR_LIMIT,
             heard_at: Arc::default(),
+            more_units: Arc::default(),
         }
     }
 
@@ -128,6 +136,18 @@ impl DynamoCounters {
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+    }
+
+    /// Notes what a write took: what the store says, or where a condition did not hold, what the item that stood in the way
+    /// is billed for, since the store does not say then.
+    fn note_units<R>(&self, written: &Result<UpdateItemOutput, SdkError<UpdateItemError, R>>) {
+        let units = match written {
+            Ok(answer) => answer.consumed_capacity().and_then(ConsumedCapacity::capacity_units).unwrap_or_default(),
+            Err(error) => refused(error).flatten().map_or(0, |item| bytes_of(item).div_ceil(UNIT_BYTES)) as f64,
+        };
+        self.more_units.fetch_add((units.ceil() as u64).saturating_sub(1), Ordering::Relaxed);
     }
 }
 
@@ -139,7 +159,9 @@ impl Counters for DynamoCounters {
 
     async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError> {
         let call = async {
-            match self.update(counter, give_back(back)).send().await {
+            let written = self.update(counter, give_back(back)).send().await;
+            self.note_units(&written);
+            match written {
                 Ok(_) => Ok(true),
                 Err(error) if refused(&error).is_some() => Ok(false),
                 Err(error) => Err(store_error(error)),
@@ -154,6 +176,7 @@ impl Counters for DynamoCounters {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&roll_up.item)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .expression_attribute_names("#e", EXPIRES_AT)
             .expression_attribute_values(":e", number_of(expires_at.as_seconds()));
         let mut added = Vec::new();
@@ -164,7 +187,11 @@ impl Counters for DynamoCounters {
                 .expression_attribute_values(format!(":v{n}"), number_of(*more));
         }
         let update = update.update_expression(format!("SET #e = :e ADD {}", added.join(", ")));
-        let call = async { update.send().await.map(drop).map_err(store_error) };
+        let call = async {
+            let written = update.send().await;
+            self.note_units(&written);
+            written.map(drop).map_err(store_error)
+        };
         self.in_time(Waiting::Nobody, call).await
     }
 
@@ -180,6 +207,10 @@ impl Counters for DynamoCounters {
     fn skew_millis(&self) -> i64 {
         self.dates.skew_millis()
     }
+
+    fn more_units(&self) -> u64 {
+        self.more_units.swap(0, Ordering::Relaxed)
+    }
 }
 
 impl DynamoCounters {
@@ -187,9 +218,9 @@ impl DynamoCounters {
         let written = self
             .update(counter, take(asked, terms.expires_at, terms.cost.as_ref()))
             .return_values(ReturnValue::UpdatedNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
+        self.note_units(&written);
         match written {
             Ok(answer) => {
                 let item = answer.attributes.unwrap_or_default();
@@ -219,6 +250,16 @@ fn refused<R>(error: &SdkError<UpdateItemError, R>) -> Option<Option<&Item>> {
         },
         _ => None,
     }
+}
+
+/// The bytes of an item of texts and numbers, as they are billed: a number takes about a byte for two digits, and one more.
+fn bytes_of(item: &Item) -> usize {
+    let value = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.trim_end_matches('0').len().div_ceil(2) + 1,
+        _ => 0,
+    };
+    item.iter().map(|(name, attribute)| name.len() + value(attribute)).sum()
 }
 
 fn read<'a>(item: &Item, slots: impl Iterator<Item = &'a SlotName>) -> Result<Counter, StoreError> {

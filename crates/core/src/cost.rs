@@ -18,29 +18,35 @@ pub const LOG_LINE_OVERHEAD: u64 = 26;
 /// Bytes that half a read request unit reads, eventually consistent.
 const HALF_READ_BYTES: usize = 4096;
 
-/// How many months a counter tells the cost of: the present one and those before it.
-const MONTHS_TOLD: u64 = 14;
+/// How many months a counter tells of, so that its item stays small: the present one and the one before it.
+const MONTHS_TOLD: u64 = 2;
+/// How many months before those a counter may still have that was not written for long.
+const MONTHS_DROPPED: u64 = 12;
 
 /// What requests cost in a month, and how many they were, told to a counter that counts them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// The month, as `2026-11`.
     pub month: String,
-    /// A month that nobody asks for any more.
-    pub outdated: String,
     /// How many requests are added.
     pub requests: u64,
     /// How much is added.
     pub nanodollars: u64,
+    /// The month's number.
+    index: u64,
 }
 
 impl Cost {
     /// What is added to the month of this moment.
     #[must_use]
     pub fn at(now: Timestamp, requests: u64, nanodollars: u64) -> Self {
-        let index = Window::Month.index(now);
-        let outdated = Window::Month.start(index.saturating_sub(MONTHS_TOLD));
-        Self { month: Self::month_of(now), outdated: Self::month_of(outdated), requests, nanodollars }
+        Self { month: Self::month_of(now), requests, nanodollars, index: Window::Month.index(now) }
+    }
+
+    /// The months that a counter does not tell of any more; dropped with a write that begins a slot or a bucket.
+    pub fn outdated(&self) -> impl Iterator<Item = String> {
+        let before = |months| Self::month_of(Window::Month.start(self.index.saturating_sub(months)));
+        (MONTHS_TOLD..MONTHS_TOLD + MONTHS_DROPPED).map(before)
     }
 
     /// The month of a moment, as `2026-11`.
@@ -173,10 +179,12 @@ mod tests {
     use crate::time::Timestamp;
 
     #[test]
-    fn a_month_pushes_out_the_one_of_fourteen_months_before() {
+    fn a_counter_tells_of_a_month_and_the_one_before_it() {
         // 2026-01-31T23:59:59Z
         let cost = Cost::at(Timestamp::from_seconds(1_769_903_999), 1, 7);
-        assert_eq!((&*cost.month, &*cost.outdated), ("2026-01", "2024-11"));
+        let outdated: Vec<String> = cost.outdated().collect();
+        assert_eq!((&*cost.month, &*outdated[0], &*outdated[11]), ("2026-01", "2025-11", "2024-12"));
+        assert_eq!(outdated.len(), 12);
     }
 
     #[test]

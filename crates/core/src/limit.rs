@@ -13,7 +13,7 @@ mod window;
 
 pub use bucket::{Draw, Shape};
 pub use counter::{Ask, Counter, Obstacle, Return, RollUp, Slot, SlotName, Spent, Take};
-pub use lease::{Lease, Sizing};
+pub use lease::{Counted, Lease, Sizing};
 pub use rule::{Mode, Rule};
 pub use window::Window;
 
@@ -21,5 +21,7 @@ pub use window::Window;
 mod ahead_tests;
 #[cfg(test)]
 mod burst_tests;
+#[cfg(test)]
+mod denial_tests;
 #[cfg(test)]
 mod tests;

@@ -35,6 +35,11 @@ impl Meter {
         self.writes.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Write units that writes of counters took beyond one for each.
+    pub(crate) fn more_units(&self, units: u64) {
+        self.writes.fetch_add(units, Ordering::Relaxed);
+    }
+
     /// An eventually consistent read of at most 4 KB.
     pub(crate) fn half_read(&self) {
         self.half_reads(1);

@@ -20,4 +20,4 @@ pub use outbound::{Outbound, OutboundError, OutboundLimits, OutboundRequest};
 pub use secrets::{SecretError, Secrets};
 pub use store_error::StoreError;
 pub use telemetry::{Metric, Telemetry};
-pub use usage::{Adjustment, UsageAdmin};
+pub use usage::{Adjustment, Beginning, UsageAdmin};

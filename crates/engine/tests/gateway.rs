@@ -23,6 +23,7 @@ mod gateway {
     mod permits;
     mod providers;
     mod records;
+    mod renewals;
     mod returns;
     mod skew;
     mod snapshots;

@@ -231,6 +231,31 @@ async fn chunks_that_no_version_came_to_name_are_deleted() {
 }
 
 #[tokio::test]
+async fn what_is_published_is_so_though_chunks_of_a_try_in_vain_stay() {
+    let attempt = async |passing: Option<usize>| {
+        let world = World::new();
+        put(&world.store, &route("a", "1"));
+        let mut first = true;
+        world.store.before_flip(move |store| {
+            if std::mem::take(&mut first) {
+                store.publish_elsewhere();
+                put(store, &route("a", "2"));
+            }
+        });
+        if let Some(passing) = passing {
+            (0..passing).for_each(|_| world.store.faults.pass_next());
+            world.store.faults.fail_next(StoreError::Throttled("busy".to_owned()));
+        }
+        let outcome = publish(&*world.store, &world.clock, PublishOptions::default()).await;
+        (world.store.faults.operations(), outcome)
+    };
+    let (operations, _) = attempt(None).await;
+    assert_eq!(operations.last(), Some(&"delete_chunks"));
+    let (_, outcome) = attempt(Some(operations.len() - 1)).await;
+    assert!(matches!(outcome, Ok(Outcome::Published { .. })), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn chunks_are_mended_without_taking_any_away_before() {
     let world = World::new();
     put(&world.store, &route("a", "1"));

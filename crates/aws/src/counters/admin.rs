@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update, builders::UpdateBuilder};
-use faregate_engine::ports::{Adjustment, StoreError, UsageAdmin};
+use faregate_engine::ports::{Adjustment, Beginning, StoreError, UsageAdmin};
 use serde_json::{Map, Value, json};
 
 use super::{DynamoCounters, EXPIRES_AT, ID, key, number_of};
@@ -43,6 +43,9 @@ impl UsageAdmin for DynamoCounters {
                 &[("#u - :n", "#i = :w AND #u BETWEEN :n AND :l", limit), (":l - :n", "#i = :w AND #u > :l", limit)]
             }
         };
+        if let Some(beginning) = &adjustment.beginning {
+            return self.begin(adjustment, beginning).await;
+        }
         for (becomes, condition, limit) in expressions {
             let mut update = Update::builder()
                 .table_name(&self.table)
@@ -56,7 +59,7 @@ impl UsageAdmin for DynamoCounters {
             if let Some(limit) = limit {
                 update = update.expression_attribute_values(":l", number_of(*limit));
             }
-            if self.write_adjustment(update, adjustment).await? {
+            if self.write_adjustment(update, None, adjustment).await? {
                 return Ok(true);
             }
         }
@@ -65,8 +68,51 @@ impl UsageAdmin for DynamoCounters {
 }
 
 impl DynamoCounters {
+    /// Begins a slot with permits that are taken, and adds to its month what it had before.
+    async fn begin(&self, adjustment: &Adjustment, beginning: &Beginning) -> Result<bool, StoreError> {
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(&adjustment.counter)))
+            .update_expression("SET #i = :w, #u = :n, #s = :zero, #e = :e")
+            .expression_attribute_names("#i", adjustment.slot.index_attribute())
+            .expression_attribute_names("#u", adjustment.slot.granted_attribute())
+            .expression_attribute_names("#s", adjustment.slot.settled_attribute())
+            .expression_attribute_names("#e", EXPIRES_AT)
+            .expression_attribute_values(":w", number_of(adjustment.index))
+            .expression_attribute_values(":n", number_of(adjustment.permits.unsigned_abs()))
+            .expression_attribute_values(":zero", number_of(0))
+            .expression_attribute_values(":e", number_of(beginning.expires_at.as_seconds()));
+        update = match beginning.over {
+            None => update.condition_expression("attribute_not_exists(#i)"),
+            Some(over) => update
+                .condition_expression("#i = :over AND #i < :w AND #s = :spent")
+                .expression_attribute_values(":over", number_of(over.index))
+                .expression_attribute_values(":spent", number_of(over.permits)),
+        };
+        let month = beginning.roll_up.as_ref().map(|roll_up| {
+            let month = Update::builder().table_name(&self.table).set_key(Some(key(&roll_up.item)));
+            let month = month
+                .expression_attribute_names("#e", EXPIRES_AT)
+                .expression_attribute_values(":e", number_of(beginning.expires_at.as_seconds()));
+            let mut added = Vec::new();
+            let month = roll_up.sums.iter().enumerate().fold(month, |month, (n, (attribute, more))| {
+                added.push(format!("#n{n} :v{n}"));
+                month
+                    .expression_attribute_names(format!("#n{n}"), attribute)
+                    .expression_attribute_values(format!(":v{n}"), number_of(*more))
+            });
+            month.update_expression(format!("SET #e = :e ADD {}", added.join(", ")))
+        });
+        self.write_adjustment(update, month, adjustment).await
+    }
+
     /// Changes a counter and leaves a record of it, or neither; `false` where a condition does not hold.
-    async fn write_adjustment(&self, update: UpdateBuilder, adjustment: &Adjustment) -> Result<bool, StoreError> {
+    async fn write_adjustment(
+        &self,
+        update: UpdateBuilder,
+        month: Option<UpdateBuilder>,
+        adjustment: &Adjustment,
+    ) -> Result<bool, StoreError> {
         let record = json!({
             ID: format!("adjustment|{}|{}", adjustment.counter, adjustment.at.rfc3339()),
             "counter": adjustment.counter,
@@ -84,11 +130,11 @@ impl DynamoCounters {
             .condition_expression("attribute_not_exists(#id)")
             .expression_attribute_names("#id", ID);
         let rejected = |error: aws_sdk_dynamodb::error::BuildError| StoreError::Rejected(error.to_string());
-        let writes = [
-            TransactWriteItem::builder().update(update.build().map_err(rejected)?).build(),
-            TransactWriteItem::builder().put(put.build().map_err(rejected)?).build(),
-        ];
-        let written = self.client.transact_write_items().set_transact_items(Some(writes.into())).send().await;
+        let mut writes = vec![TransactWriteItem::builder().put(put.build().map_err(rejected)?).build()];
+        for update in [Some(update), month].into_iter().flatten() {
+            writes.push(TransactWriteItem::builder().update(update.build().map_err(rejected)?).build());
+        }
+        let written = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         match written {
             Ok(_) => Ok(true),
             Err(error) => {

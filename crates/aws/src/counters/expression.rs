@@ -63,18 +63,23 @@ pub(super) fn take(asked: &[Ask], expires_at: Timestamp, cost: Option<&Cost>) ->
             conditions.push(format!("#i{n} = :w{n} AND #u{n} <= :l{n}"));
         }
     }
-    let mut removes = "";
+    let mut removes = Vec::new();
     if let Some(cost) = cost {
         names.insert("#c".to_owned(), Cost::attribute_of(&cost.month));
         names.insert("#r".to_owned(), Cost::requests_attribute_of(&cost.month));
-        names.insert("#oldc".to_owned(), Cost::attribute_of(&cost.outdated));
-        names.insert("#oldr".to_owned(), Cost::requests_attribute_of(&cost.outdated));
         values.insert(":zero".to_owned(), number(0));
         values.insert(":c".to_owned(), number(cost.nanodollars));
         values.insert(":r".to_owned(), number(cost.requests));
         sets.push("#c = if_not_exists(#c, :zero) + :c, #r = if_not_exists(#r, :zero) + :r".to_owned());
-        removes = " REMOVE #oldc, #oldr";
+        if asked.iter().any(Ask::begins) {
+            for (n, month) in cost.outdated().enumerate() {
+                names.insert(format!("#oc{n}"), Cost::attribute_of(&month));
+                names.insert(format!("#or{n}"), Cost::requests_attribute_of(&month));
+                removes.push(format!("#oc{n}, #or{n}"));
+            }
+        }
     }
+    let removes = if removes.is_empty() { String::new() } else { format!(" REMOVE {}", removes.join(", ")) };
     let update = format!("SET {}{removes}", sets.join(", "));
     Expression { update, condition: conditions.join(" AND "), names, values }
 }

@@ -258,7 +258,7 @@ fn defaults(snapshot: &Snapshot) -> Vec<&str> {
 }
 
 /// The scope of a key in limits that count by key.
-fn key_scope(hash: &str) -> String {
+pub(super) fn key_scope(hash: &str) -> String {
     format!("k#{}", hash.get(..HASH_IN_NAME).unwrap_or(hash))
 }
 

@@ -150,6 +150,76 @@ async fn permits_are_given_and_taken_with_a_record_of_who_and_why() {
     assert!(!stack.scan("faregate-usage").await.contains("too much"), "neither the counter nor a record");
     adjust(&["--give", "1"]).exits(2);
     adjust(&["--reason", "why"]).exits(2);
-    let other = ["limit", "adjust", "daily", "--consumer", "acme", "--by", "x", "--reason", "y", "--give", "1"];
-    stack.run(&other).exits(5);
+    for change in ["--give", "--take"] {
+        let other = ["limit", "adjust", "daily", "--consumer", "acme", "--by", "x", "--reason", "y", change, "1"];
+        stack.run(&other).exits(5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn permits_are_taken_of_a_window_of_which_none_was_granted_yet() {
+    let (stack, _) = stack().await;
+    let adjust = |limit: &str, more: &[&str]| {
+        let mut all = vec!["limit", "adjust", limit, "--by", "ops", "--reason", "a test"];
+        all.extend(more);
+        stack.run(&all)
+    };
+    // The slot has a quota's window that is long over, whose figure is its month's.
+    let old = json!({"id": {"S": "plan|c#new"}, "monthly.M0i": {"N": "600"}, "monthly.M0u": {"N": "50"}, "monthly.M0s": {"N": "40"},
+                     "monthly.M1i": {"N": "601"}, "monthly.M1u": {"N": "60"}, "monthly.M1s": {"N": "41"}});
+    stack.put("faregate-usage", old).await;
+    adjust("monthly", &["--consumer", "new", "--give", "1"]).exits(5);
+    adjust("monthly", &["--consumer", "new", "--take", "9"]).exits(0);
+    let report = stack.run(&["usage", "--json", "--consumer", "new"]).exits(0).json();
+    assert_eq!((&line(&report, "monthly")["granted"], &line(&report, "monthly")["used"]), (&json!(9), &json!(0)));
+    let months = ["2020-01", "2020-02"].map(|month| {
+        let report = stack.run(&["usage", "--json", "--consumer", "new", "--period", month]).exits(0).json();
+        report["limits"]
+            .as_array()
+            .expect("lines")
+            .iter()
+            .map(|line| line["used"].as_u64().expect("a number"))
+            .sum::<u64>()
+    });
+    assert_eq!(months, [40, 41], "one of them in its slot, the other in its month");
+    // It has begun: what comes after adds to it.
+    adjust("monthly", &["--consumer", "new", "--take", "2"]).exits(0);
+    let report = stack.run(&["usage", "--json", "--consumer", "new"]).exits(0).json();
+    assert_eq!(line(&report, "monthly")["granted"], 11);
+    // A limit by another scope, a bucket, and one that nobody knows have nothing to begin.
+    let hash = "0123456789abcdef".repeat(4);
+    for limit in ["hourly", "peak", "daily"] {
+        adjust(limit, &["--key", &hash, "--take", "1"]).exits(5);
+    }
+    adjust("monthly", &["--take", "1"]).exits(2);
+    adjust("monthly", &["--key", "0123", "--take", "1"]).exits(2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_by_key_are_adjusted_by_its_hash() {
+    let stack = Stack::start().await;
+    let file = stack.file(
+        "faregate.yaml",
+        "
+routes:
+  - { id: r, authenticate: api_key, limits: [{ id: own, limit: 9, per: day, by: key }], respond: {} }
+",
+    );
+    stack.run(&["apply", &file]).exits(0);
+    let hash = "0123456789abcdef".repeat(4);
+    let adjust = |more: &[&str]| {
+        let mut all =
+            vec!["limit", "adjust", "own", "--route", "r", "--by", "ops", "--reason", "a test", "--key", &hash];
+        all.extend(more);
+        stack.run(&all)
+    };
+    let said = adjust(&["--take", "5"]).exits(0);
+    assert!(said.stdout.starts_with(&format!("took 5 permits of own for {hash}, until ")), "{said:?}");
+    assert_eq!(adjust(&["--give", "2", "--json"]).exits(0).json()["key"], json!(hash));
+    let report = stack.run(&["usage", "--json", "--key", &hash]).exits(0).json();
+    assert_eq!(
+        (&line(&report, "own")["granted"], &line(&report, "own")["scope"]),
+        (&json!(3), &json!(format!("k#{}", &hash[..32])))
+    );
+    adjust(&["--give", "4"]).exits(1);
 }

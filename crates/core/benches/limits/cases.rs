@@ -43,8 +43,11 @@ pub(crate) enum Trouble {
     Clocks(f64),
     /// So many of a hundred writes meet an environment that stands still for up to two minutes before it sees the answer.
     Frozen(u32),
-    /// Every other five minutes there is a tenth of the demand, and most environments stand still with all that they hold.
-    Lulls,
+    /// Every other five minutes there is a tenth of the demand, and most environments have nothing to do for this caller:
+    /// whether they stand still with all that they hold, or answer others.
+    Lulls {
+        are_frozen: bool,
+    },
 }
 
 pub(crate) struct Case {
@@ -82,6 +85,8 @@ pub(crate) fn cases() -> Vec<Case> {
         ..Case::new(name, 100, SECONDS_WATCHED, wanted)
     };
     let burst = Mode::Burst { burst: None, request_max: 1 };
+    // A bucket of which a few permits are always on their way would hide a small mistake.
+    let hard = |name, trouble| Case { trouble, ..per_second(name, burst, DEMAND, ["0", "-", "-"]) };
     vec![
         Case::new("10 environments, 1 day", 10, 86_400, ["0", "0.05 %", "0.010"]),
         Case::new("100 environments, 2 h", 100, 7200, ["0", "0.07 %", "0.010"]),
@@ -97,11 +102,17 @@ pub(crate) fn cases() -> Vec<Case> {
         troubled("fleet dies every 5 min, 90 % told", Trouble::Deaths { told: 90 }, ["0", "1.2 %", "0.020"]),
         troubled("fleet dies every 5 min, none told", Trouble::Deaths { told: 0 }, ["0", "10 %", "0.020"]),
         troubled("frozen before 5 % of answers", Trouble::Frozen(5), ["0", "-", "-"]),
-        troubled("most of the fleet frozen every 5 min", Trouble::Lulls, ["0", "-", "-"]),
+        troubled("most of the fleet frozen every 5 min", Trouble::Lulls { are_frozen: true }, ["0", "-", "-"]),
+        troubled("most of the fleet idle every 5 min", Trouble::Lulls { are_frozen: false }, ["0", "-", "-"]),
         by_the_window("clocks wrong by up to 30 s, 30 min", 1800, Trouble::Clocks(30.0)),
         by_the_window("clocks wrong by up to 30 s, 1 min", 60, Trouble::Clocks(30.0)),
         per_second("per second, burst, demand 0.7 x", burst, 0.7, ["0", "2 %", "0.22"]),
         per_second("per second, burst, demand 1.5 x", burst, 1.5, ["0", "7-11 %", "0.8-1.0"]),
+        hard("per second, burst, 20 % of answers lost", Trouble::Lost(20)),
+        hard("per second, burst, 20 % of writes made twice", Trouble::Twice(20)),
+        hard("per second, burst, frozen before 20 % of answers", Trouble::Frozen(20)),
+        hard("per second, burst, clocks wrong by up to 0.2 s", Trouble::Clocks(0.2)),
+        hard("per second, burst, clocks wrong by up to 1 s", Trouble::Clocks(1.0)),
         per_second("per second, exact, demand 0.7 x", Mode::Exact, 0.7, ["0", "0.15 %", "0.35"]),
         per_second("per second, exact, demand 1.5 x", Mode::Exact, 1.5, ["0", "2-4 %", "0.65"]),
         Case {

@@ -31,6 +31,9 @@ const FROZEN_MAX: f64 = 120.0;
 /// How long demand stays high, and low, in seconds, and how low, where that changes.
 const LULL: f64 = 300.0;
 const LULL_DEMAND: f64 = 0.1;
+/// How often an environment that has nothing to do for this caller answers a request of another one, and looks then at what
+/// it holds, in seconds.
+const OTHERS_EVERY: f64 = 1.0;
 /// How wrong a clock may be without that an answer's date shows it, in seconds.
 const SKEW_MAX: f64 = 1.0;
 /// Midnight of a Monday.
@@ -40,6 +43,8 @@ const START: Timestamp = Timestamp::from_seconds(1_795_392_000);
 struct Environment {
     lease: Lease,
     born: f64,
+    /// Until when it is answering a request, or stands still.
+    busy_until: f64,
     /// By how many seconds its clock is ahead, as far as no answer has shown it; and whether one showed that it is wrong.
     skew: f64,
     is_clock_wrong: bool,
@@ -87,6 +92,9 @@ struct Fleet<'a> {
     store: Store,
     environments: Vec<Environment>,
     random: Random,
+    /// Who is the next to answer a request of another caller, and when.
+    next_idle: usize,
+    next_idle_at: f64,
     /// By the number of the window; a bucket has only one.
     tallies: BTreeMap<u64, Tally>,
     bucket: BucketOracle,
@@ -168,15 +176,18 @@ impl Fleet<'_> {
 
     /// Counts alone, and tells the others once a second: everybody goes on with what was true then.
     fn by_synchronised_count(&mut self, number: usize, now: f64) -> bool {
-        let environment = &mut self.environments[number];
-        if now - environment.synchronised_at >= 1.0 {
+        if now - self.environments[number].synchronised_at >= 1.0 {
+            // Who has nothing to tell only reads, and who is throttled knows what it knew.
+            let has_news = self.environments[number].alone > 0;
+            let is_throttled = has_news && self.store.throttles(now);
+            let environment = &mut self.environments[number];
             environment.synchronised_at = now;
-            let news = std::mem::take(&mut environment.alone);
-            self.store.told += news;
-            // Who has nothing to tell only reads.
-            self.store.writes += u64::from(news > 0);
-            environment.seen = self.store.told;
+            if !is_throttled {
+                self.store.told += std::mem::take(&mut environment.alone);
+                environment.seen = self.store.told;
+            }
         }
+        let environment = &mut self.environments[number];
         let may = environment.seen + environment.alone < self.rule.limit;
         environment.alone += u64::from(may);
         may
@@ -189,14 +200,34 @@ impl Fleet<'_> {
             return;
         }
         if self.random.is_one_of(told) {
-            let then = self.clock(number, now);
-            for back in self.environments[number].lease.give_back(&self.rule, then, true) {
-                if !self.store.throttles(now) {
-                    self.store.counter.give_back(&back);
-                }
-            }
+            self.give_back(number, now, true);
         }
         self.environments[number] = self.start_environment(now);
+    }
+
+    /// Gives back what is not needed, as the gateway does: sent once, so that it is never made twice, and nobody asks what
+    /// came of it.
+    fn give_back(&mut self, number: usize, now: f64, is_leaving: bool) {
+        let then = self.clock(number, now);
+        for back in self.environments[number].lease.give_back(&self.rule, then, is_leaving) {
+            if !self.is_out(now) && !self.store.throttles(now) {
+                self.store.counter.give_back(&back);
+            }
+        }
+    }
+
+    /// Lets idle environments answer requests of other callers up to now, beside which what a silent key holds is given back.
+    fn answer_others(&mut self, now: f64) {
+        let stands_still = self.case.trouble == Trouble::Lulls { are_frozen: true };
+        let gives_back = matches!(self.case.way, Way::Leases | Way::NotAhead) && !stands_still;
+        while gives_back && self.next_idle_at <= now && !self.environments.is_empty() {
+            let (number, at) = (self.next_idle % self.environments.len(), self.next_idle_at);
+            self.next_idle = number + 1;
+            self.next_idle_at += OTHERS_EVERY / self.environments.len() as f64;
+            if self.environments[number].busy_until <= at {
+                self.give_back(number, at, false);
+            }
+        }
     }
 
     fn by_lease(&mut self, number: usize, now: f64) -> Served {
@@ -377,14 +408,14 @@ impl Fleet<'_> {
 
 /// Requests a second that come now, of a fleet that can serve so many.
 fn demand(case: &Case, most: f64, since: f64) -> f64 {
-    let is_low = case.trouble == Trouble::Lulls && since % (2.0 * LULL) >= LULL;
+    let is_low = matches!(case.trouble, Trouble::Lulls { .. }) && since % (2.0 * LULL) >= LULL;
     if is_low { most * LULL_DEMAND } else { most }
 }
 
 /// Lets a case happen.
 pub(crate) fn run(case: &Case) -> Outcome {
     let most = case.environments as f64 * REQUESTS_PER_ENVIRONMENT;
-    let mean = if case.trouble == Trouble::Lulls { most * (1.0 + LULL_DEMAND) / 2.0 } else { most };
+    let mean = if matches!(case.trouble, Trouble::Lulls { .. }) { most * (1.0 + LULL_DEMAND) / 2.0 } else { most };
     let (mode, limited_seconds) = match case.per_second {
         Some(mode) => (mode, 1),
         None => (Mode::Exact, case.seconds),
@@ -401,6 +432,8 @@ pub(crate) fn run(case: &Case) -> Outcome {
         store: Store::new(),
         environments: Vec::new(),
         random: Random::new(),
+        next_idle: 0,
+        next_idle_at: start_of(window),
         tallies: BTreeMap::new(),
         bucket: BucketOracle { burst: limit as f64, rate: limit as f64, level: 0.0, at: start_of(window), over: 0 },
     };
@@ -422,6 +455,7 @@ pub(crate) fn run(case: &Case) -> Outcome {
             fleet.thaw(number, until as f64 / 1e6);
             free.push(number);
         }
+        fleet.answer_others(now);
         let number = free.pop().unwrap_or_else(|| {
             let environment = fleet.start_environment(now);
             fleet.environments.push(environment);
@@ -432,6 +466,7 @@ pub(crate) fn run(case: &Case) -> Outcome {
         let still = if is_frozen { FROZEN_MAX * fleet.random.part() } else { 0.0 };
         let took = waited + if is_admitted { SERVICE } else { REFUSAL } + still;
         busy.push(Reverse((micros(now + took), number)));
+        fleet.environments[number].busy_until = now + took;
         let since = now - start;
         if since > case.seconds as f64 && since % (case.seconds as f64) < 1.0 {
             entering += 1;

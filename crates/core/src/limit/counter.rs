@@ -197,6 +197,15 @@ impl Ask {
         }
     }
 
+    /// Whether it begins a slot or a bucket.
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        match self {
+            Self::Take(take) => take.resets,
+            Self::Draw(draw) => draw.is_full,
+        }
+    }
+
     fn holds(&self, counter: &Counter) -> bool {
         match self {
             Self::Take(take) => match take.obstacle(counter) {

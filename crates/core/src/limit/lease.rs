@@ -9,6 +9,7 @@ mod exact;
 
 use std::time::Duration;
 
+pub use self::approximate::Counted;
 use self::{approximate::Approximate, burst::Burst, exact::Exact};
 use super::{Ask, Counter, Draw, Mode, Obstacle, Return, Rule, SlotName, Spent, pace::Pace};
 use crate::time::Timestamp;
@@ -162,15 +163,14 @@ impl Lease {
         rule.mode == Mode::Approximate && self.approximate.is_fresh(rule.window.index(now))
     }
 
-    /// What is known of this window where it is counted alone: what everybody together had told, and what was admitted here
-    /// since.
+    /// What is known of this window where it is counted alone.
     #[must_use]
-    pub fn counted(&self, rule: &Rule, now: Timestamp) -> Option<(u64, u64)> {
+    pub fn counted(&self, rule: &Rule, now: Timestamp) -> Option<Counted> {
         self.approximate.counted(rule.window.index(now)).filter(|_| rule.mode == Mode::Approximate)
     }
 
     /// Adds what another lease knew of this window, which has gone since.
-    pub fn recall(&mut self, rule: &Rule, now: Timestamp, counted: (u64, u64)) {
+    pub fn recall(&mut self, rule: &Rule, now: Timestamp, counted: Counted) {
         if rule.mode == Mode::Approximate {
             self.approximate.recall(rule.window.index(now), counted);
         }
@@ -210,6 +210,12 @@ impl Lease {
             Mode::Burst { .. } => self.burst.draw(rule, needed, moment).map(Ask::Draw),
             Mode::Approximate => self.approximate.tell(rule, needed, now).map(Ask::Take),
         }
+    }
+
+    /// Whether it is late enough in the window for [`Lease::take_ahead`] to ask for anything.
+    #[must_use]
+    pub fn is_time_to_take_ahead(&self, rule: &Rule, now: Timestamp) -> bool {
+        rule.mode == Mode::Exact && Exact::is_time_to_take_ahead(rule, now)
     }
 
     /// What to ask for of the next window, before it begins; once in a window, and only of a busy key. `None` while the clock
@@ -276,6 +282,23 @@ impl Lease {
     #[must_use]
     pub fn is_silent(&self, now: Timestamp) -> bool {
         self.pace.is_silent(now)
+    }
+
+    /// Whether no request came for so long; or none at all.
+    #[must_use]
+    pub fn is_quiet(&self, now: Timestamp, duration: Duration) -> bool {
+        self.pace.is_quiet(now, duration)
+    }
+
+    /// Whether it is known that the counter's slot of this window has begun.
+    #[must_use]
+    pub fn has_begun(&self, rule: &Rule, now: Timestamp) -> bool {
+        let index = rule.window.index(now);
+        match rule.mode {
+            Mode::Exact => self.exact.has_begun(index),
+            Mode::Burst { .. } => false,
+            Mode::Approximate => self.approximate.has_begun(index),
+        }
     }
 
     /// Whether there is something here that is of use: permits, or the counter's word that there are none.

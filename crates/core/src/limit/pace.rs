@@ -39,6 +39,11 @@ impl Pace {
         self.last.map_or(0.0, |last| now.since(last).as_secs_f64())
     }
 
+    /// Whether no request came for so long; or none at all.
+    pub(super) fn is_quiet(&self, now: Timestamp, duration: Duration) -> bool {
+        self.last.is_none_or(|last| now.since(last) >= duration)
+    }
+
     /// Whether the key may never come again.
     pub(super) fn is_silent(&self, now: Timestamp) -> bool {
         self.silence(now) > SILENT_SECONDS

@@ -123,11 +123,18 @@ fn literal_prefix(source: &str) -> &str {
 fn alternatives(source: &str) -> Vec<&str> {
     let (mut alternatives, mut start) = (Vec::new(), 0);
     let (mut groups, mut classes, mut escaped) = (0_usize, 0_usize, false);
+    // Where the newest class has its first character.
+    let mut first = 0;
     for (at, char) in source.char_indices() {
         match char {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            '[' => classes += 1,
+            '[' => {
+                classes += 1;
+                first = at + if source[at..].starts_with("[^") { 2 } else { 1 };
+            }
+            // A literal, where it comes first in its class.
+            ']' if classes > 0 && at == first => {}
             ']' => classes = classes.saturating_sub(1),
             '(' if classes == 0 => groups += 1,
             ')' if classes == 0 => groups = groups.saturating_sub(1),
@@ -140,4 +147,26 @@ fn alternatives(source: &str) -> Vec<&str> {
     }
     alternatives.push(&source[start..]);
     alternatives
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{alternatives, literal_prefix_length};
+
+    #[test]
+    fn a_bracket_that_comes_first_in_a_class_does_not_close_it() {
+        for (source, expected) in [
+            ("[]|x]a|b", vec!["[]|x]a", "b"]),
+            ("[^]|x]a|b", vec!["[^]|x]a", "b"]),
+            ("[^^]a|b", vec!["[^^]a", "b"]),
+            ("[-]a|b", vec!["[-]a", "b"]),
+            (r"[\[]a|b", vec![r"[\[]a", "b"]),
+            ("[a[]|x]]a|b", vec!["[a[]|x]]a", "b"]),
+            ("[a]|b", vec!["[a]", "b"]),
+        ] {
+            assert_eq!(alternatives(source), expected, "{source}");
+            assert!(regex::Regex::new(source).is_ok(), "{source}");
+        }
+        assert_eq!(literal_prefix_length("/a/[]|x]"), 3);
+    }
 }

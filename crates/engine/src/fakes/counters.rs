@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -27,6 +27,8 @@ pub struct FakeCounters {
     expires_at: Mutex<BTreeMap<String, Timestamp>>,
     sums: Mutex<BTreeMap<(String, String), u64>>,
     skew_millis: AtomicI64,
+    units_per_write: AtomicU64,
+    more_units: AtomicU64,
 }
 
 impl FakeCounters {
@@ -65,6 +67,17 @@ impl FakeCounters {
         self.skew_millis.store(millis, Ordering::Relaxed);
     }
 
+    /// Every write takes so many units more than one from now on.
+    pub fn set_more_units(&self, units: u64) {
+        self.units_per_write.store(units, Ordering::Relaxed);
+    }
+
+    async fn begin_write(&self, operation: &'static str) -> Result<(), StoreError> {
+        self.faults.begin(operation).await?;
+        self.more_units.fetch_add(self.units_per_write.load(Ordering::Relaxed), Ordering::Relaxed);
+        Ok(())
+    }
+
     /// The names of all counters.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
@@ -75,7 +88,7 @@ impl FakeCounters {
 #[async_trait]
 impl Counters for FakeCounters {
     async fn take(&self, counter: &str, asked: &[Ask], terms: Terms) -> Result<Taken, StoreError> {
-        self.faults.begin("take").await?;
+        self.begin_write("take").await?;
         if asked.is_empty() {
             return Err(StoreError::Rejected("a take of nothing".to_owned()));
         }
@@ -91,8 +104,10 @@ impl Counters for FakeCounters {
                     let mut add = |attribute, more| *sums.entry((counter.to_owned(), attribute)).or_default() += more;
                     add(Cost::attribute_of(&cost.month), cost.nanodollars);
                     add(Cost::requests_attribute_of(&cost.month), cost.requests);
-                    sums.remove(&(counter.to_owned(), Cost::attribute_of(&cost.outdated)));
-                    sums.remove(&(counter.to_owned(), Cost::requests_attribute_of(&cost.outdated)));
+                    for month in cost.outdated().filter(|_| asked.iter().any(Ask::begins)) {
+                        sums.remove(&(counter.to_owned(), Cost::attribute_of(&month)));
+                        sums.remove(&(counter.to_owned(), Cost::requests_attribute_of(&month)));
+                    }
                 }
                 Ok(Taken::Granted(granted))
             }
@@ -101,12 +116,12 @@ impl Counters for FakeCounters {
     }
 
     async fn give_back(&self, counter: &str, back: &Return) -> Result<bool, StoreError> {
-        self.faults.begin("give_back").await?;
+        self.begin_write("give_back").await?;
         Ok(locked(&self.counters).get_mut(counter).is_some_and(|counter| counter.give_back(back)))
     }
 
     async fn roll_up(&self, roll_up: &RollUp, _: Timestamp) -> Result<(), StoreError> {
-        self.faults.begin("roll_up").await?;
+        self.begin_write("roll_up").await?;
         let mut sums = locked(&self.sums);
         for (attribute, more) in &roll_up.sums {
             *sums.entry((roll_up.item.clone(), attribute.clone())).or_default() += more;
@@ -124,5 +139,9 @@ impl Counters for FakeCounters {
 
     fn skew_millis(&self) -> i64 {
         self.skew_millis.load(Ordering::Relaxed)
+    }
+
+    fn more_units(&self) -> u64 {
+        self.more_units.swap(0, Ordering::Relaxed)
     }
 }

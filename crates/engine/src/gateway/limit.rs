@@ -34,11 +34,11 @@ use http::{HeaderMap, Method};
 use tokio::{join, time::timeout};
 
 use self::{
-    accounts::{Account, Accounts, Waiting},
+    accounts::{Account, Accounts, Awaiting},
     acquire::{KEPT_QUOTA, Outcome, Reason},
     clock_watch::ClockWatch,
-    refusals::Refusals,
-    tallies::{Place, Sum, Tallies},
+    refusals::{Calls, RefusalsByCrowd},
+    tallies::{Tallies, TallyKey, UsageSum},
     untold::Remembered,
     wants::Want,
 };
@@ -86,10 +86,11 @@ pub(super) struct Limits {
     meter: Arc<Meter>,
     accounts: Accounts,
     /// How often the counters may be asked that clients choose.
-    refusals: Refusals,
-    /// What approximate limits counted of accounts that had to go.
+    refusals: RefusalsByCrowd,
+    /// What is kept in mind of accounts that had to go.
     remembered: Remembered,
-    /// Mean time of a request in microseconds: one environment asks for no more than it can serve.
+    /// Mean time of a request that is admitted, to the end of its answer, in microseconds: one environment asks for no more
+    /// than it can serve, and refusals take no time.
     service_micros: AtomicU64,
     /// What a request costs in the mean, in nano-dollars.
     request_cost: AtomicU64,
@@ -99,38 +100,45 @@ pub(super) struct Limits {
     tallies: Tallies,
 }
 
-/// Who is told of a request and of what it cost: its counters with their next writes, and the month of a consumer of whom
-/// no counter counts it.
+/// Who is told of a request and of what it cost: its counters with their next writes, and once it is admitted, the month of
+/// a consumer of whom no counter counts it.
 #[derive(Default)]
 pub(super) struct Bill {
     accounts: Vec<Arc<Account>>,
-    month: Option<Arc<Place>>,
+    month: Option<TallyKey>,
+    /// When the request came in, once it is admitted, on the clock for durations.
+    began: Option<Duration>,
     limits: Option<Arc<Limits>>,
 }
 
 impl Bill {
-    fn of(limits: &Arc<Limits>, wants: &[Want], consumer: Option<&str>, now: Timestamp) -> Self {
-        let accounts = accounts::distinct(wants).into_iter().filter(|account| !account.is_chosen).cloned();
-        let is_counted = |consumer: &str| wants.iter().any(|want| want.account.is_of(consumer));
-        let month = consumer.filter(|consumer| !is_counted(consumer));
-        let month = month.map(|consumer| Arc::new(Place::of_consumer(consumer, now)));
-        Self { accounts: accounts.collect(), month, limits: Some(Arc::clone(limits)) }
+    fn of(limits: &Arc<Limits>, wants: &[Want]) -> Self {
+        let accounts = accounts::distinct(wants).into_iter().filter(|account| !account.is_chosen()).cloned();
+        Self { accounts: accounts.collect(), limits: Some(Arc::clone(limits)), ..Self::default() }
     }
 
     /// Counts the request, which is admitted.
-    fn count(&self) {
-        self.add(Sum { requests: 1, nanodollars: 0 });
+    fn admit(&mut self, wants: &[Want], consumer: Option<&str>, began: Duration, now: Timestamp) {
+        let is_counted = |consumer: &str| wants.iter().any(|want| want.account.consumer() == Some(consumer));
+        let uncounted = consumer.filter(|consumer| !is_counted(consumer));
+        self.month = uncounted.map(|consumer| TallyKey::of_consumer(consumer, now));
+        self.began = Some(began);
+        self.add(UsageSum { requests: 1, nanodollars: 0 });
     }
 
-    /// Charges what the request cost.
+    /// Charges what the request cost, whose answer has ended.
     pub(super) fn charge(&self, nanodollars: u64) {
         if let Some(limits) = &self.limits {
             follow(&limits.request_cost, nanodollars);
+            if let Some(began) = self.began {
+                let took = limits.clock.monotonic().saturating_sub(began);
+                follow(&limits.service_micros, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+            }
         }
-        self.add(Sum { requests: 0, nanodollars });
+        self.add(UsageSum { requests: 0, nanodollars });
     }
 
-    fn add(&self, sum: Sum) {
+    fn add(&self, sum: UsageSum) {
         self.accounts.iter().for_each(|account| account.owe(sum));
         if let (Some(month), Some(limits)) = (&self.month, &self.limits) {
             limits.tallies.add(month, sum, limits.clock.now());
@@ -147,6 +155,8 @@ pub(super) struct Asked<'a> {
     /// The client's headers without those that never cross.
     pub(super) headers: &'a HeaderMap,
     pub(super) client: &'a Client,
+    /// When the request came in, on the clock for durations.
+    pub(super) began: Duration,
 }
 
 impl Limits {
@@ -158,7 +168,7 @@ impl Limits {
             random: Arc::clone(&ports.random),
             meter: Arc::clone(meter),
             accounts: Accounts::default(),
-            refusals: Refusals::default(),
+            refusals: RefusalsByCrowd::default(),
             remembered: Remembered::default(),
             service_micros: AtomicU64::new(0),
             request_cost: AtomicU64::new(Prices::default().of(&first, ports.machine)),
@@ -178,17 +188,17 @@ impl Limits {
     ) -> Result<Admission, Problem> {
         let (plan, mut wants) = self.wants(asked, clearance.caller(), side_work)?;
         let now = self.clock.now();
-        *bill = Bill::of(self, &wants, clearance.caller().consumer(), now);
+        *bill = Bill::of(self, &wants);
         if !wants.is_empty() {
             self.recall(&wants, now);
             wants.iter().for_each(|want| want.request(now));
             let taken = self.take(&mut wants, asked.client.address).await;
             dressing.limits(answer::headers(&wants, self.clock.now()));
-            taken.inspect_err(|_| self.refused(&wants, asked.client.address))?;
+            taken?;
         }
         // Those before it are told first, so that a request and its cost go together.
         self.tally_beside(side_work);
-        bill.count();
+        bill.admit(&wants, clearance.caller().consumer(), asked.began, now);
         self.renew_beside(&wants, side_work);
         self.lease_ahead_beside(&wants, side_work);
         self.give_back_beside(side_work);
@@ -201,9 +211,21 @@ impl Limits {
         if accounts::deduct(wants, self.clock.now()) {
             return Ok(());
         }
-        let _waiting = Waiting::begin(wants);
+        let mut calls = Calls::default();
+        let taken = self.take_in_rounds(wants, address, &mut calls).await;
+        self.charge(wants, address, &calls, taken.is_err());
+        taken
+    }
+
+    async fn take_in_rounds(
+        &self,
+        wants: &mut [Want],
+        address: Option<IpAddr>,
+        calls: &mut Calls,
+    ) -> Result<(), Problem> {
+        let _awaiting = Awaiting::begin(wants);
         for _ in 0..ROUNDS_MAX {
-            self.fetch(wants, address).await?;
+            self.fetch(wants, address, calls).await?;
             if accounts::deduct(wants, self.clock.now()) {
                 return Ok(());
             }
@@ -213,7 +235,7 @@ impl Limits {
     }
 
     /// Fetches what is missing, from all counters at once.
-    async fn fetch(&self, wants: &mut [Want], address: Option<IpAddr>) -> Result<(), Problem> {
+    async fn fetch(&self, wants: &mut [Want], address: Option<IpAddr>, calls: &mut Calls) -> Result<(), Problem> {
         let now = self.clock.now();
         if wants.iter().any(|want| want.is_overdrawn(now)) {
             return Err(answer::unavailable("as much as may be admitted without the counter was"));
@@ -224,7 +246,7 @@ impl Limits {
             return Err(answer::exhausted(&denied, now));
         }
         let accounts: Vec<Arc<Account>> = accounts::distinct(lacking).into_iter().cloned().collect();
-        let outcomes = self.ask(&accounts, wants, address).await;
+        let outcomes = self.ask(&accounts, wants, address, calls).await;
         apply(&accounts, outcomes, wants, self.clock.now())
     }
 
@@ -241,11 +263,6 @@ impl Limits {
         }
     }
 
-    /// Notes how long a request took.
-    pub(super) fn served(&self, duration: Duration) {
-        follow(&self.service_micros, u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-    }
-
     /// By how much the clock is certainly wrong; zero where that is a second at most.
     pub(super) fn clock_skew(&self) -> Duration {
         self.clock.skew()
@@ -255,7 +272,10 @@ impl Limits {
     fn give_back_beside(self: &Arc<Self>, side_work: &mut SideWork) {
         let now = self.clock.now();
         let (swept, forgotten) = self.accounts.some(now);
-        forgotten.iter().for_each(|account| self.settle(account, now));
+        for account in &forgotten {
+            self.settle(account, now);
+            self.remember(account, now);
+        }
         for account in swept {
             let limits = Arc::clone(self);
             let back = account.give_back(now, false);
@@ -287,18 +307,22 @@ impl Limits {
         rolled.iter().for_each(|_| self.meter.lease_write());
         let expires_at = self.clock.now().plus(KEPT_QUOTA);
         join_all(rolled.iter().map(|rolled| self.counters.roll_up(rolled, expires_at))).await;
+        self.note_units();
     }
 
     /// Gives everything back: the environment ends.
     pub(super) async fn leave(&self) {
         let now = self.clock.now();
         let accounts = self.accounts.take_all();
+        // Those of before make room for what is settled now.
+        let mut tallies = self.tallies.take_all();
         accounts.iter().for_each(|account| self.settle(account, now));
+        tallies.extend(self.tallies.take_all());
         let all = accounts.iter().map(|account| async move {
             join!(self.tell_rest(account, now), self.send_back(account, account.give_back(now, true)))
         });
         // What is not done by then is lost to its windows.
-        let leave = async { join!(join_all(all), self.send_rolled(self.rolled()), self.tally_all()) };
+        let leave = async { join!(join_all(all), self.send_rolled(self.rolled()), self.send_tallies(tallies)) };
         let _ = timeout(LEAVE_LIMIT, leave).await;
     }
 }

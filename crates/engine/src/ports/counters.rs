@@ -27,6 +27,11 @@ pub trait Counters: Send + Sync {
     /// By how many milliseconds the clock is certainly ahead of the store's, or behind where that is negative; 0 where it
     /// may be right. Known from what the store answered so far.
     fn skew_millis(&self) -> i64;
+    /// How many write units calls took beyond one for each, since this was last asked: an item of more than a kilobyte takes
+    /// several. 0 where the store does not say.
+    fn more_units(&self) -> u64 {
+        0
+    }
 }
 
 /// What else a take needs to say.

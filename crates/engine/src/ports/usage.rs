@@ -1,7 +1,10 @@
 //! What operators read and change of the Usage table.
 
 use async_trait::async_trait;
-use faregate_core::{limit::SlotName, time::Timestamp};
+use faregate_core::{
+    limit::{RollUp, SlotName, Spent},
+    time::Timestamp,
+};
 use serde_json::{Map, Value};
 
 use super::StoreError;
@@ -27,6 +30,8 @@ pub struct Adjustment {
     pub slot: SlotName,
     /// The number of the window.
     pub index: u64,
+    /// What it takes to begin the slot, where it has none or an older window: only to take permits.
+    pub beginning: Option<Beginning>,
     /// Permits to give (they are granted once more) or, where negative, to take.
     pub permits: i64,
     /// The limit's number, where it is known: what was granted beyond it was granted to nobody, and is not to be given.
@@ -37,4 +42,16 @@ pub struct Adjustment {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// What a slot had before a window begins in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// The window that it counted and what was spent in it; absent where it was never written. Where that is not so any
+    /// more, nothing is changed.
+    pub over: Option<Spent>,
+    /// What is added to a month for that window.
+    pub roll_up: Option<RollUp>,
+    /// When the counter may be deleted.
+    pub expires_at: Timestamp,
 }

@@ -145,3 +145,46 @@ async fn time_after_an_answer_is_charged_to_the_next_record() {
     assert_eq!(after.cost_nanodollars - before.cost_nanodollars, 13_333, "four seconds of a quarter of a GB");
     assert_eq!(after.duration, before.duration);
 }
+
+#[tokio::test]
+async fn a_counter_is_charged_by_the_units_that_its_writes_took() {
+    const WRITE_UNIT: u64 = 1_000_000_000;
+    let mut document = document(1_000_000);
+    document["settings"] = json!({"prices": {"write_unit": WRITE_UNIT}, "refresh_seconds": 3600});
+    let charged = async |more: u64| {
+        let harness = Harness::new(document.clone()).await;
+        harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+        harness.counters.set_more_units(more);
+        calls(&harness, 20).await;
+        let writes: u64 = harness.telemetry.records().iter().map(|record| record.lease_writes).sum();
+        let cost: u64 = harness.telemetry.records().iter().map(|record| record.cost_nanodollars).sum();
+        (writes, cost / WRITE_UNIT)
+    };
+    let (writes, units) = charged(0).await;
+    assert!(writes > 0 && writes == units, "{writes}, {units}");
+    assert_eq!(charged(2).await, (writes, 3 * writes));
+}
+
+#[tokio::test]
+async fn a_counter_is_kept_for_as_long_as_somebody_reads_it() {
+    const DAY: u64 = 86_400;
+    let mut document = document(1000);
+    let minutely = |id: &str, by: Value| {
+        json!({"id": id, "match": [{"path": format!("/{id}")}], "authenticate": "api_key", "forward": {"backend": "b"},
+               "limits": [{"id": "x", "limit": 9, "per": "minute", "by": by}, {"id": "d", "limit": 9, "per": "day", "by": by}]})
+    };
+    let routes = document["routes"].as_array_mut().expect("routes");
+    routes.extend([minutely("key", json!("key")), minutely("route", json!("route")), minutely("ip", json!("ip"))]);
+    let harness = Harness::new(document).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    for path in ["", "key", "route", "ip"] {
+        let answer = harness.send(request("GET", &format!("https://h/{path}"), &[("x-api-key", KEY)])).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    // A consumer's quota is rolled up later; of others there are the month's requests; of addresses nothing.
+    for (prefix, days) in [("plan|c#acme", 401), ("route:key|k#", 63), ("route:route|r#", 63), ("route:ip|ip#", 3)] {
+        let name = harness.counters.names().into_iter().find(|name| name.starts_with(prefix)).expect(prefix);
+        let kept = harness.counters.expires_at(&name).expect("a time").since(super::support::NOW).as_secs();
+        assert_eq!(kept.div_ceil(DAY), days, "{name}");
+    }
+}

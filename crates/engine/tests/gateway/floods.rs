@@ -2,12 +2,22 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use faregate_engine::gateway::{Gateway, Peer};
+use faregate_engine::{
+    body::full,
+    fakes::FakeOutbound,
+    gateway::{Gateway, Peer},
+    ports::StoreError,
+};
+use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
-    limits::{document, from},
-    support::{Answer, Harness, get},
+    limits::{call, document, from},
+    support::{
+        Answer, Harness, KEY, get,
+        provider::{self, ISSUER},
+        request,
+    },
 };
 
 /// Calls of the store that are given in advance: to each environment, and to each neighbourhood of addresses.
@@ -135,4 +145,135 @@ async fn while_the_store_is_down_what_may_pass_without_it_does_whoever_was_refus
         let address = Ipv4Addr::from(0x0b00_0000 + number);
         assert_eq!(send(&harness, &harness.gateway, address).await.status, 200, "{number}");
     }
+}
+
+#[tokio::test]
+async fn an_outage_lets_pass_a_tenth_of_a_limit_however_many_others_come_between() {
+    // An approximate limit admits a permit that nobody is told of, and one beside which it finds that nobody can be told.
+    for (more, rounds, most) in [(json!({}), 20, 10), (json!({"mode": "approximate"}), 14, 12)] {
+        let mut limit = by_address(100, "hour");
+        limit["on_unavailable"] = json!("allow");
+        limit.as_object_mut().expect("a limit").extend(more.as_object().expect("fields").clone());
+        let harness = open(json!([limit])).await;
+        harness.counters.faults.set_down(true);
+        // More than an environment holds accounts of.
+        let mut admitted = vec![0; 1100];
+        for _ in 0..rounds {
+            for (number, admitted) in admitted.iter_mut().enumerate() {
+                let address = Ipv4Addr::from(0x0b00_0000 + number as u32);
+                *admitted += u32::from(send(&harness, &harness.gateway, address).await.status == 200);
+            }
+        }
+        assert!(admitted.iter().all(|times| (10..=most).contains(times)), "{more}: {:?}", admitted.iter().max());
+    }
+}
+
+#[tokio::test]
+async fn an_outage_lets_pass_a_tenth_for_callers_whose_accounts_had_to_go() {
+    let plan = json!([{"id": "gold", "limits": [{"id": "x", "limit": 20, "per": "hour", "on_unavailable": "allow"}]}]);
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), plan)).await;
+    harness.counters.faults.set_down(true);
+    let keys: Vec<String> = (0..1100).map(|number| format!("key {number}")).collect();
+    for key in &keys {
+        harness.key(key, json!({"consumer": key, "plan": "gold"}));
+    }
+    for round in 0..4 {
+        for key in &keys {
+            let status = call(&harness, key).await.status;
+            assert_eq!(status, if round < 2 { 200 } else { 503 }, "{key}, {round}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_while_a_counter_is_throttled_or_says_no_costs_a_tenth_of_a_call_each() {
+    for error in [
+        StoreError::Throttled("busy".to_owned()),
+        StoreError::Rejected("no permission".to_owned()),
+        StoreError::Invalid("not so".to_owned()),
+        StoreError::Unavailable("down".to_owned()),
+    ] {
+        let mut limit = by_address(10, "hour");
+        limit["on_unavailable"] = json!("refuse");
+        let harness = open(json!([limit])).await;
+        harness.counters.faults.set_failing(Some(error.clone()));
+        for number in 0..3000_u32 {
+            let status = send(&harness, &harness.gateway, Ipv4Addr::from(0x0b00_0000 + 256 * number)).await.status;
+            assert_ne!(status, 200);
+        }
+        // The last one that was asked for may have made two more calls than it could pay for.
+        assert!(calls(&harness) <= GIVEN + 3000 / 10 + 2, "{error:?}: {} calls", calls(&harness));
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_whoever_comes_keeps_no_proven_caller_out() {
+    let mut document = document(json!({"authenticate": "anonymous", "limits": [by_address(2, "day")]}), json!([]));
+    let own = json!({"id": "own", "match": [{"path": "/own"}], "authenticate": "api_key", "limits": [by_address(2, "day")],
+                     "forward": {"backend": "b"}});
+    document["routes"].as_array_mut().expect("routes").push(own);
+    let harness = Harness::new(document).await;
+    harness.key(KEY, json!({"consumer": "acme"}));
+    let second = harness.second();
+    let address = |network: u32, last: u32| Ipv4Addr::from(0x0b00_0000 + 256 * network + last);
+    // Addresses that another environment used up: of which this one knows nothing.
+    for network in 0..40 {
+        for last in 0..10 {
+            for _ in 0..2 {
+                assert_eq!(send(&harness, &second, address(network, last)).await.status, 200);
+            }
+        }
+    }
+    let mut statuses = Vec::new();
+    for network in 0..40 {
+        for last in 0..10 {
+            statuses.push(send(&harness, &harness.gateway, address(network, last)).await.status);
+        }
+    }
+    assert!(statuses.contains(&503), "what was given in advance is used up");
+    for network in 0..20 {
+        let peer = Peer { address: Some(address(1000 + network, 1).into()), ..Peer::default() };
+        let request = request("GET", "https://h/own", &[("x-api-key", KEY)]);
+        assert_eq!(harness.through_from(&harness.gateway, request, peer).await.status, 200, "{network}");
+    }
+}
+
+#[tokio::test]
+async fn addresses_that_come_now_and_then_have_blocks_of_permits() {
+    for (limit, every, at_most) in [(by_address(600, "minute"), 2, 0.25), (by_address(600, "hour"), 100, 1.2)] {
+        let harness = open(json!([limit])).await;
+        let mut requests = 0;
+        for second in 0..6000 / every {
+            for number in 1..=2 {
+                requests += 1;
+                assert_eq!(
+                    send(&harness, &harness.gateway, Ipv4Addr::new(192, 0, 2, number)).await.status,
+                    200,
+                    "{second}"
+                );
+            }
+            harness.clock.advance(Duration::from_secs(every));
+        }
+        let writes = harness.counters.faults.count("take") as f64 / f64::from(requests);
+        assert!(writes <= at_most, "{writes} writes for a request every {every} seconds");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_tokens_that_an_issuer_does_not_take_is_told_once_a_second() {
+    let introspection =
+        json!({"url": format!("{ISSUER}/introspect"), "client": {"id": "a", "secret": {"ssm": "/faregate/client"}}});
+    let issuer = json!({"id": "opaque", "issuer": ISSUER, "introspection": introspection});
+    let outbound = FakeOutbound::answering(|_| {
+        Ok(Response::builder().status(StatusCode::UNPROCESSABLE_ENTITY).body(full("{}")).expect("an answer"))
+    });
+    let harness = Harness::with_outbound(provider::document(issuer, json!({"issuers": ["opaque"]})), outbound).await;
+    harness.secrets.set("/faregate/client", "secret");
+    for number in 0..300 {
+        assert_eq!(provider::call(&harness, &format!("garbage-{number}")).await.status, 503);
+        harness.clock.advance(Duration::from_millis(10));
+    }
+    let told: Vec<String> = harness.telemetry.metrics().into_iter().map(|(_, detail)| detail).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[1].ends_with("(99 more since the last line)"), "{told:?}");
 }

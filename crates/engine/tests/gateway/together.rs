@@ -4,20 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use faregate_core::{
-    limit::{Ask, Counter, Return, RollUp, SlotName},
+    limit::{Ask, Counter, Return, RollUp, SlotName, Take, Window},
     time::Timestamp,
 };
 use faregate_engine::{
     fakes::FakeCounters,
-    ports::{Counters, StoreError, Taken, Terms},
+    gateway::{Incoming, Peer},
+    ports::{Counters, StoreError, Taken, Terms, Waiting},
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     limits::document,
-    support::{Answer, Harness, KEY, request},
+    support::{Answer, Harness, KEY, NOW, request},
 };
 
 /// Counters far away: of plans 5 ms, of routes 20 ms.
@@ -104,4 +105,25 @@ async fn what_is_too_little_for_all_that_wait_goes_to_some_of_them() {
     let (answers, _) = at_once(limit(53, &more), limit(1000, &json!({"by": "route"}))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 10);
     assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 429)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_request_lacks_of_two_counters_is_fetched_from_both_at_once() {
+    let plans = json!([{"id": "gold", "limits": [limit(1000, &json!({}))]}]);
+    let own = limit(1000, &json!({"by": "route"}));
+    let harness = Harness::new(document(json!({"authenticate": "api_key", "limits": [own]}), plans)).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    let gateway = harness.with_counters(Arc::new(Distant(Arc::clone(&harness.counters))));
+    // Slots that have begun: one call each.
+    for counter in ["plan|c#acme", "route:r|r#r"] {
+        let index = Window::Day.index(NOW);
+        let slot = SlotName::of("x", Window::Day, index);
+        let first = Take { slot, index, limit: 1000, block: 1, needed: 1, settled: 0, resets: true };
+        let terms = Terms { cost: None, expires_at: NOW, waiting: Waiting::Nobody };
+        harness.counters.take(counter, &[Ask::Take(first)], terms).await.expect("an answer");
+    }
+    let request = Ok(request("GET", "https://h/", &[("x-api-key", KEY)]));
+    let started = Instant::now();
+    let handled = gateway.handle(Incoming { request, peer: Peer::default(), remaining: None }).await;
+    assert_eq!((handled.response.status().as_u16(), started.elapsed()), (200, Duration::from_millis(20)));
 }

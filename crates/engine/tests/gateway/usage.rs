@@ -91,7 +91,8 @@ async fn of_more_consumers_than_there_is_room_for_some_are_told_early_and_none_i
         assert_eq!(call(&harness, &key).await.status, 200);
     }
     let early = harness.counters.faults.count("roll_up");
-    assert!((70..=76).contains(&early), "{early}");
+    // A few places stay free.
+    assert!((76..=84).contains(&early), "{early}");
     harness.gateway.leave().await;
     assert!((0..1100).all(|number| told(&harness, &format!("c{number}"), MONTH) == 1));
     assert_eq!(harness.counters.faults.count("roll_up"), 1100);
@@ -190,4 +191,19 @@ async fn a_key_that_is_idle_while_others_call_loses_no_request() {
     harness.gateway.leave().await;
     let requests = |key: &str| harness.counters.requests(&format!("plan|c#{key}"), MONTH);
     assert_eq!((requests(KEY), requests("other")), (Some(10), Some(90)));
+}
+
+#[tokio::test]
+async fn of_a_request_that_is_refused_no_month_is_told() {
+    let limits = json!([{"id": "x", "limit": 1, "per": "day", "by": "route"}]);
+    let harness = Harness::new(document(json!({"authenticate": "api_key", "limits": limits}), json!([]))).await;
+    for number in 0..50 {
+        let key = format!("key {number}");
+        harness.key(&key, json!({"consumer": format!("c{number}")}));
+        assert_eq!(call(&harness, &key).await.status, if number == 0 { 200 } else { 429 });
+    }
+    harness.counters.faults.forget_operations();
+    harness.gateway.leave().await;
+    // The consumer's that was admitted, and the route's counter, which counts what all of them cost.
+    assert_eq!((told(&harness, "c0", MONTH), harness.counters.faults.count("roll_up")), (1, 2));
 }

@@ -234,7 +234,7 @@ pub async fn sums_of_a_month_may_stand_in_a_counter_and_come_before_it(store: &d
     assert_eq!(granted(store, &[reset(day(20_000, 2))]).await, [2]);
     assert_eq!(store.roll_up(&rolled, TERMS.expires_at).await, Ok(()));
     assert_eq!(slot(store, &day(20_000, 1)).await, Some(Slot { index: 20_000, granted: 2, settled: 1 }));
-    let cost = Cost { month: "2026-11".to_owned(), outdated: "2025-09".to_owned(), requests: 1, nanodollars: 300 };
+    let cost = Cost::at(Timestamp::from_seconds(1_795_526_000), 1, 300);
     let terms = Terms { cost: Some(cost), ..TERMS };
     let taken = store.take("plan|c#acme", &asked(&[day(20_000, 1)]), terms).await;
     assert_eq!(taken, Ok(Taken::Granted(vec![3])));

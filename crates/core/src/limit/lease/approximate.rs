@@ -12,6 +12,17 @@ const TOLD_EVERY_MIN: Duration = Duration::from_millis(100);
 const TOLD_EVERY_MAX: Duration = Duration::from_secs(1);
 const TOLD_PER_WINDOW: u32 = 10;
 
+/// What is kept in mind of a window that is counted alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// What everybody together had told.
+    seen: u64,
+    /// What was admitted here since.
+    alone: u64,
+    /// Whether what was told last may not have arrived.
+    is_unknown: bool,
+}
+
 /// What one environment knows of a window.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Approximate {
@@ -54,16 +65,23 @@ impl Approximate {
         self.alone += permits;
     }
 
-    /// What is known of a window: what everybody together had told, and what was admitted here since.
-    pub(super) fn counted(&self, index: u64) -> Option<(u64, u64)> {
-        (self.index == index && self.seen + self.alone > 0).then_some((self.seen, self.alone))
+    /// What is known of a window.
+    pub(super) fn counted(&self, index: u64) -> Option<Counted> {
+        let Self { seen, alone, is_unknown, .. } = *self;
+        (self.index == index && seen + alone > 0).then_some(Counted { seen, alone, is_unknown })
     }
 
     /// Adds what was known of a window.
-    pub(super) fn recall(&mut self, index: u64, (seen, alone): (u64, u64)) {
+    pub(super) fn recall(&mut self, index: u64, counted: Counted) {
         self.enter(index);
-        self.seen += seen;
-        self.alone += alone;
+        self.seen += counted.seen;
+        self.alone += counted.alone;
+        self.is_unknown |= counted.is_unknown;
+    }
+
+    /// Whether anybody told anything in this window.
+    pub(super) fn has_begun(&self, index: u64) -> bool {
+        self.index == index && self.seen > 0
     }
 
     pub(super) fn has_to_tell(&self, index: u64) -> bool {

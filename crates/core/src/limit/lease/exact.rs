@@ -62,7 +62,7 @@ pub(super) struct Exact {
     left_over: Vec<Spent>,
 }
 
-/// The counter's word that nothing is left.
+/// The counter's word that less is left than is needed.
 #[derive(Clone, Copy, Debug)]
 struct Denied {
     index: u64,
@@ -195,7 +195,7 @@ impl Exact {
         let Moment { now, rate, random, may_hold, .. } = moment;
         let index = rule.window.index(now);
         let begins_at = rule.window.end(index);
-        if !may_hold || rule.window.is_short() || begins_at.since(now) > AHEAD {
+        if !may_hold || !Self::is_time_to_take_ahead(rule, now) {
             return None;
         }
         let ask_at = match self.ahead {
@@ -214,6 +214,11 @@ impl Exact {
         self.ahead = Some((index + 1, None));
         let block = self.block(rule, 1, Moment { now: begins_at, ..moment });
         self.take_block(rule, index + 1, block, 1)
+    }
+
+    /// Whether the window, a longer one than a minute, is in its last seconds.
+    pub(super) fn is_time_to_take_ahead(rule: &Rule, now: Timestamp) -> bool {
+        !rule.window.is_short() && rule.window.end(rule.window.index(now)).since(now) <= AHEAD
     }
 
     fn take_block(&mut self, rule: &Rule, index: u64, block: u64, needed: u64) -> Option<Take> {
@@ -326,6 +331,11 @@ impl Exact {
 
     fn held_mut(&mut self, index: u64) -> Option<&mut Held> {
         self.held.iter_mut().chain(&mut self.next).find(|held| held.index == index)
+    }
+
+    /// Whether it is known that the counter's slot of this window has begun.
+    pub(super) fn has_begun(&self, index: u64) -> bool {
+        self.held(index).is_some() || self.seen.is_some_and(|seen| seen.index == index && seen.granted > 0)
     }
 
     /// Goes on to the next window where that has come; where a clock was set back, what is held waits for its window.

@@ -15,15 +15,18 @@ use faregate_core::{
 };
 use lru::LruCache;
 
-use super::{tallies::Sum, wants::Want};
+use super::{tallies::UsageSum, untold::Memory, wants::Want};
 
 /// How many counters of each crowd are held.
 const ACCOUNTS_MAX: usize = 1024;
 /// The part of a limit, as a divisor, that is admitted without permits while its counter cannot be reached.
 const UNPAID_PART: u64 = 10;
-/// How often the accounts that were not used for longest are looked at, and how many of them.
+/// How often some accounts are looked at in their turn, and how many of each crowd.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const SWEPT_MAX: usize = 8;
+/// For how long no request must have come before an account is forgotten that holds nothing: with it go its pace, by which
+/// blocks are sized, and the knowledge that its slot has begun.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
 /// Who pushes whom out: nobody the account of another crowd (SECURITY.md 21).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,16 +78,16 @@ impl Table {
     }
 
     /// The account of a counter, and one that had to go for it.
-    fn get(&self, counter: &str, is_chosen: bool) -> (Arc<Account>, Option<Arc<Account>>) {
+    fn get(&self, counter: &str, crowd: Crowd) -> (Arc<Account>, Option<Arc<Account>>) {
         let mut accounts = self.lock();
         if let Some(account) = accounts.get(counter) {
             return (Arc::clone(account), None);
         }
         let account = Arc::new(Account {
             counter: counter.into(),
-            is_chosen,
+            crowd,
             owed: AtomicI64::new(0),
-            untold: AtomicI64::new(0),
+            unreported: AtomicI64::new(0),
             holdings: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             outages: AtomicU64::new(0),
@@ -128,15 +131,14 @@ impl Accounts {
             Crowd::Values => &self.values,
             Crowd::Strangers => &self.strangers,
         };
-        table.get(counter, crowd.is_chosen())
+        table.get(counter, crowd)
     }
 
     fn tables(&self) -> [&Table; 3] {
         [&self.callers, &self.values, &self.strangers]
     }
 
-    /// Some accounts, now and then and by and by all, those first that were not used for longest; and those among them that
-    /// hold nothing, which are forgotten.
+    /// Some accounts, now and then and by and by all; and those among them that hold nothing, which are forgotten.
     pub(super) fn some(&self, now: Timestamp) -> (Vec<Arc<Account>>, Vec<Arc<Account>>) {
         let (mut swept, mut forgotten) = (Vec::new(), Vec::new());
         let swept_at = Timestamp::from_millis(self.swept_at.load(Ordering::Relaxed));
@@ -168,12 +170,13 @@ impl Accounts {
 /// What this environment holds of one counter.
 pub(super) struct Account {
     pub(super) counter: Box<str>,
-    /// Whether clients can make as many of these as they like; what they cost is told nowhere.
-    pub(super) is_chosen: bool,
-    /// What requests cost since the counter was told, in nano-dollars; below 0 where more was told than came.
+    /// Where clients can make as many of these as they like, what they cost is told nowhere.
+    pub(super) crowd: Crowd,
+    /// What requests cost since the counter was told, in nano-dollars; below 0 where more was told than came, because a
+    /// request is told with what it is expected to cost before it has an end.
     owed: AtomicI64,
     /// How many they were; the same.
-    untold: AtomicI64,
+    unreported: AtomicI64,
     holdings: Mutex<Holdings>,
     /// One fetch at a time: others wait for what it brings.
     pub(super) fetching: tokio::sync::Mutex<()>,
@@ -201,14 +204,18 @@ pub(super) struct Holding {
     pub(super) awaited: u64,
     /// Permits that were spent without being held: the counter could not be reached.
     unpaid: Spent,
+    /// The window whose slot had begun when an account before this one had to go.
+    begun: Option<u64>,
 }
 
 impl Holding {
     /// Whether so many permits may be spent without being held: of a tenth of the limit in each window.
     pub(super) fn may_owe(&self, rule: &Rule, now: Timestamp, permits: u64) -> bool {
-        let index = rule.window.index(now);
-        let owed = if self.unpaid.index == index { self.unpaid.permits } else { 0 };
-        owed + permits <= rule.limit / UNPAID_PART
+        self.owed(rule, now) + permits <= rule.limit / UNPAID_PART
+    }
+
+    fn owed(&self, rule: &Rule, now: Timestamp) -> u64 {
+        if self.unpaid.index == rule.window.index(now) { self.unpaid.permits } else { 0 }
     }
 
     fn owe(&mut self, rule: &Rule, now: Timestamp, permits: u64) {
@@ -220,13 +227,38 @@ impl Holding {
         self.lease.spend_unpaid(rule, now, permits);
     }
 
+    /// Whether it is known that the counter's slot of this window has begun.
+    pub(super) fn has_begun(&self, rule: &Rule, now: Timestamp) -> bool {
+        self.begun == Some(rule.window.index(now)) || self.lease.has_begun(rule, now)
+    }
+
+    /// What is to be kept in mind of it where it has to go.
+    pub(super) fn memory(&self, is_chosen: bool, now: Timestamp) -> Option<Memory> {
+        let rule = self.rule.as_ref()?;
+        // The counters of callers are told what was counted alone, and what of theirs has begun is not asked.
+        let counted = self.lease.counted(rule, now).filter(|_| is_chosen);
+        let has_begun = is_chosen && self.has_begun(rule, now);
+        let unpaid = self.owed(rule, now);
+        let is_worth_it = counted.is_some() || has_begun || unpaid > 0;
+        is_worth_it.then(|| Memory { index: rule.window.index(now), counted, unpaid, has_begun })
+    }
+
+    /// Takes back what was kept in mind of this window.
+    pub(super) fn recall(&mut self, rule: &Rule, memory: Memory, now: Timestamp) {
+        let Memory { index, counted, unpaid, has_begun } = memory;
+        if let Some(counted) = counted {
+            self.lease.recall(rule, now, counted);
+        }
+        self.unpaid = Spent { index, permits: unpaid };
+        self.begun = has_begun.then_some(index);
+    }
+
     /// Whether forgetting it loses nothing. What was spent of a scope that clients choose, nobody is told but by the way.
     fn is_empty(&self, is_chosen: bool, now: Timestamp) -> bool {
         let Some(rule) = &self.rule else { return true };
-        let index = rule.window.index(now);
-        let owes = self.unpaid.index == index && self.unpaid.permits > 0;
         let is_empty = if is_chosen { !self.lease.is_of_use(rule, now) } else { self.lease.is_empty(rule, now) };
-        is_empty && !owes && self.awaited == 0
+        let is_quiet = self.lease.is_quiet(now, FORGOTTEN_AFTER);
+        is_empty && is_quiet && self.owed(rule, now) == 0 && self.awaited == 0
     }
 }
 
@@ -235,10 +267,14 @@ impl Account {
         self.holdings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it counts the requests of this consumer and of nobody else.
-    pub(super) fn is_of(&self, consumer: &str) -> bool {
-        let scope = self.counter.split_once('|').and_then(|(_, scope)| scope.strip_prefix("c#"));
-        scope == Some(consumer)
+    /// Whether clients can make as many of these as they like.
+    pub(super) fn is_chosen(&self) -> bool {
+        self.crowd.is_chosen()
+    }
+
+    /// The consumer whose requests it counts, and nobody else's.
+    pub(super) fn consumer(&self) -> Option<&str> {
+        self.counter.split_once('|').and_then(|(_, scope)| scope.strip_prefix("c#"))
     }
 
     /// Whether no request came for so long that none may come any more.
@@ -248,34 +284,37 @@ impl Account {
 
     /// Whether forgetting it loses nothing.
     fn is_empty(&self, now: Timestamp) -> bool {
-        self.lock().values().all(|holding| holding.is_empty(self.is_chosen, now))
+        self.lock().values().all(|holding| holding.is_empty(self.is_chosen(), now))
     }
 
     /// Notes a request or what it cost, or that what was to be told was not.
-    pub(super) fn owe(&self, Sum { requests, nanodollars }: Sum) {
+    pub(super) fn owe(&self, UsageSum { requests, nanodollars }: UsageSum) {
         let owe =
             |number: &AtomicI64, more| number.fetch_add(i64::try_from(more).unwrap_or(i64::MAX), Ordering::Relaxed);
-        owe(&self.untold, requests);
+        owe(&self.unreported, requests);
         owe(&self.owed, nanodollars);
     }
 
     /// What its counter is to be told, with the request in flight and what it is expected to cost: the environment may end
     /// before the next write.
-    pub(super) fn bill(&self, expected: Sum) -> Sum {
+    pub(super) fn bill(&self, expected: UsageSum) -> UsageSum {
         let bill = |number: &AtomicI64, expected| {
             let expected = i64::try_from(expected).unwrap_or(i64::MAX);
             let told = number.load(Ordering::Relaxed).saturating_add(expected).max(0);
             number.fetch_sub(told, Ordering::Relaxed);
             told.unsigned_abs()
         };
-        Sum { requests: bill(&self.untold, expected.requests), nanodollars: bill(&self.owed, expected.nanodollars) }
+        UsageSum {
+            requests: bill(&self.unreported, expected.requests),
+            nanodollars: bill(&self.owed, expected.nanodollars),
+        }
     }
 
     /// Whether a caller's counter is still to be told what was counted alone.
     pub(super) fn has_rest(&self, now: Timestamp) -> bool {
         let is_untold =
             |Holding { lease, rule, .. }: &Holding| rule.as_ref().is_some_and(|rule| lease.has_untold(rule, now));
-        !self.is_chosen && self.lock().values().any(is_untold)
+        !self.is_chosen() && self.lock().values().any(is_untold)
     }
 
     /// The rules of limits that are counted alone.
@@ -301,14 +340,14 @@ impl Account {
         };
         let back = self.lock().values_mut().flat_map(give_back).collect::<Vec<_>>();
         // What was spent alone is worth a write only where it is a caller's usage.
-        back.into_iter().filter(|back| back.permits > 0 || !self.is_chosen).collect()
+        back.into_iter().filter(|back| back.permits > 0 || !self.is_chosen()).collect()
     }
 }
 
 /// Requests' permits that are being fetched: whoever asks a counter meanwhile asks for these, too.
-pub(super) struct Waiting(Vec<Want>);
+pub(super) struct Awaiting(Vec<Want>);
 
-impl Waiting {
+impl Awaiting {
     /// As long as it lives.
     pub(super) fn begin(wants: &[Want]) -> Self {
         wants.iter().for_each(|want| want.with(|holding| holding.awaited += want.permits));
@@ -316,7 +355,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Awaiting {
     fn drop(&mut self) {
         self.0.iter().for_each(|want| want.with(|holding| holding.awaited -= want.permits));
     }
@@ -371,7 +410,7 @@ mod tests {
         sample::select,
     };
 
-    use super::{Accounts, Crowd, Holding, SWEPT_MAX};
+    use super::{Accounts, Crowd, FORGOTTEN_AFTER, Holding, SWEPT_MAX};
 
     const MAX: usize = 4;
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -408,11 +447,15 @@ mod tests {
             let (account, _) = accounts.get("c", crowd);
             let rule = Arc::new(Rule::new("x", 100, Window::Day, Mode::Exact));
             let mut held = Holding { rule: Some(Arc::clone(&rule)), ..Holding::default() };
+            held.lease.request(NOW);
             held.lease.spend_unpaid(&rule, NOW, 1);
             account.lock().insert("x".into(), held);
-            // As long as a request has it, it stays.
+            let then = |after| NOW.plus(FORGOTTEN_AFTER - after);
+            // As long as a request has it, it stays; and so it does until none came for a while.
+            assert_eq!(accounts.some(then(Duration::ZERO)).0.len(), 1);
             drop(account);
-            assert_eq!(accounts.some(NOW).0.len(), usize::from(is_kept));
+            assert_eq!(accounts.some(then(Duration::from_secs(1))).0.len(), 1, "{crowd:?}");
+            assert_eq!(accounts.some(then(Duration::ZERO)).0.len(), usize::from(is_kept));
             assert_eq!(accounts.take_all().len(), usize::from(is_kept), "{crowd:?}");
         }
     }

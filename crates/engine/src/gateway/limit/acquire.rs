@@ -15,8 +15,8 @@ use tokio::time::sleep;
 
 use super::{
     Limits,
-    accounts::{self, Account, Holding},
-    tallies::{Place, Sum},
+    accounts::{self, Account, Crowd, Holding},
+    tallies::{TallyKey, UsageSum},
     wants::Want,
 };
 use crate::{
@@ -28,8 +28,11 @@ use crate::{
 const TRIES_MAX: usize = 3;
 /// How long to wait after a counter was throttled, at most.
 const THROTTLED_WAIT_MAX: Duration = Duration::from_millis(40);
-/// How long after the longest window a counter is kept, and one with quotas, whose last figures are a month's usage.
+/// How long after the longest window a counter is kept.
 const KEPT: Duration = Duration::from_secs(2 * 86_400);
+/// The same of one that is told how many requests a month had: this month and the next.
+const KEPT_MONTHS: Duration = Duration::from_secs(62 * 86_400);
+/// The same of a consumer's with quotas, whose last figures are the usage of months that are kept as long themselves.
 pub(super) const KEPT_QUOTA: Duration = Duration::from_secs(400 * 86_400);
 /// How long the windows of quotas are at least.
 const QUOTA_MIN: Duration = Duration::from_secs(86_400);
@@ -41,7 +44,7 @@ const ROLLED_MAX: usize = 1000;
 pub(super) enum Reason {
     /// A request waits for permits.
     Lacking,
-    /// The last permit is being spent, and the next request may come.
+    /// The last permit is being spent, and the next request may come; or an account has to go, and its rest is told.
     Spent,
     /// The window ends soon, and requests may come in the next one.
     Ahead,
@@ -51,7 +54,7 @@ pub(super) enum Reason {
 pub(super) enum Outcome {
     /// Permits are in the account now, or nobody needs any.
     Granted,
-    /// Of these wants, by their numbers, nothing is left.
+    /// Of these wants, by their numbers, less is left than they need.
     Exhausted(Vec<usize>),
     /// The counter takes no more writes: the limit refuses.
     Throttled(String),
@@ -64,7 +67,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    /// The numbers of the wants of which nothing is left.
+    /// The numbers of the wants of which too little is left.
     pub(super) fn exhausted(&self) -> &[usize] {
         match self {
             Self::Exhausted(numbers) => numbers,
@@ -133,7 +136,9 @@ impl Limits {
             self.meter.lease_write();
             account.calls.fetch_add(1, Ordering::Relaxed);
             let asked: Vec<Ask> = planned.iter().map(|planned| planned.ask.clone()).collect();
-            match self.counters.take(&account.counter, &asked, terms.clone()).await {
+            let taken = self.counters.take(&account.counter, &asked, terms.clone()).await;
+            self.note_units();
+            match taken {
                 Ok(Taken::Granted(numbers)) => {
                     let now = self.clock.now();
                     let mut holdings = account.lock();
@@ -148,7 +153,7 @@ impl Limits {
                 Ok(Taken::Refused(counter)) => {
                     let exhausted = self.refuse(account, &mut planned, &counter);
                     if !exhausted.is_empty() || planned.is_empty() {
-                        untold(account, &planned, &terms);
+                        not_written(account, &planned, &terms);
                         return if exhausted.is_empty() { Outcome::Granted } else { Outcome::Exhausted(exhausted) };
                     }
                 }
@@ -164,16 +169,16 @@ impl Limits {
                     return Outcome::Unavailable(cause);
                 }
                 Err(error @ (StoreError::Rejected(_) | StoreError::Malformed(_))) => {
-                    untold(account, &planned, &terms);
+                    not_written(account, &planned, &terms);
                     return Outcome::Rejected(error.to_string());
                 }
                 Err(error @ StoreError::Invalid(_)) => {
-                    untold(account, &planned, &terms);
+                    not_written(account, &planned, &terms);
                     return Outcome::Invalid(error.to_string());
                 }
             }
         }
-        untold(account, &planned, &terms);
+        not_written(account, &planned, &terms);
         let (now, mut holdings) = (self.clock.now(), account.lock());
         for Planned { rule, .. } in &planned {
             accounts::holding(&mut holdings, rule).lease.throttled(now);
@@ -182,7 +187,7 @@ impl Limits {
     }
 
     /// Takes the counter's word for what stands in the way: takes that ride along are given up, others begin a slot or
-    /// go on with one. Yields the wants of which nothing is left.
+    /// go on with one. Yields the wants of which less is left than they need.
     fn refuse(&self, account: &Account, planned: &mut Vec<Planned>, counter: &Counter) -> Vec<usize> {
         let now = self.clock.now();
         let mut holdings = account.lock();
@@ -206,7 +211,7 @@ impl Limits {
         exhausted
     }
 
-    /// Asks without writing where the counter said before that nothing is left of what is needed.
+    /// Asks without writing where the counter said before that less is left than is needed.
     async fn probe(&self, account: &Account, wants: &[Want], reason: Reason) -> Option<Outcome> {
         let now = self.clock.now();
         let doubted: Vec<(usize, &Want)> = {
@@ -265,12 +270,18 @@ impl Limits {
     fn plan(&self, account: &Account, wants: &[Want], reason: Reason) -> Vec<Planned> {
         let now = self.clock.now();
         // Of what clients choose most is new to everybody, and begins its slot with the first call.
-        let is_fresh = account.is_chosen && account.calls.load(Ordering::Relaxed) == 0;
+        let is_new = account.is_chosen() && account.calls.load(Ordering::Relaxed) == 0;
         let mut holdings = account.lock();
         let plan = |(number, want): (usize, &Want)| {
             let rule = &want.rule;
-            let Holding { lease, awaited, .. } = accounts::holding(&mut holdings, rule);
+            let holding = accounts::holding(&mut holdings, rule);
+            let is_fresh = is_new && !holding.has_begun(rule, now);
+            let Holding { lease, awaited, .. } = holding;
             if reason == Reason::Ahead {
+                // Before a random number is drawn for it.
+                if !lease.is_time_to_take_ahead(rule, now) {
+                    return None;
+                }
                 let ask = lease.take_ahead(rule, now, self.sizing())?;
                 return Some(Planned { number, rule: Arc::clone(rule), ask, over: None, is_needed: false });
             }
@@ -322,14 +333,18 @@ impl Limits {
             Reason::Lacking => Waiting::Request,
             Reason::Spent | Reason::Ahead => Waiting::Nobody,
         };
-        // What a caller cost is a month's figure, too.
-        let kept = if longest >= QUOTA_MIN || !account.is_chosen { KEPT_QUOTA } else { KEPT };
-        let expected = match reason {
-            Reason::Lacking => Sum { requests: 1, nanodollars: self.request_cost.load(Ordering::Relaxed) },
-            Reason::Spent | Reason::Ahead => Sum::default(),
+        let kept = match account.crowd {
+            Crowd::Callers if longest >= QUOTA_MIN && account.consumer().is_some() => KEPT_QUOTA,
+            // What requests cost is a month's figure, too.
+            Crowd::Callers => KEPT_MONTHS,
+            Crowd::Values | Crowd::Strangers => KEPT,
         };
-        let cost = (!account.is_chosen).then(|| {
-            let Sum { requests, nanodollars } = account.bill(expected);
+        let expected = match reason {
+            Reason::Lacking => UsageSum { requests: 1, nanodollars: self.request_cost.load(Ordering::Relaxed) },
+            Reason::Spent | Reason::Ahead => UsageSum::default(),
+        };
+        let cost = (!account.is_chosen()).then(|| {
+            let UsageSum { requests, nanodollars } = account.bill(expected);
             Cost::at(now, requests, nanodollars)
         });
         Terms { cost, expires_at: now.plus(longest).plus(kept), waiting }
@@ -338,9 +353,9 @@ impl Limits {
     /// Lets what an account has spent and counted, and will never tell its counter, go out beside the next requests.
     pub(super) fn settle(&self, account: &Account, now: Timestamp) {
         // A write that tells the rest tells this, too.
-        let untold = if account.has_rest(now) { Sum::default() } else { account.bill(Sum::default()) };
-        if !account.is_chosen && untold != Sum::default() {
-            self.tallies.add(&Arc::new(Place::of_counter(&account.counter, now)), untold, now);
+        let unreported = if account.has_rest(now) { UsageSum::default() } else { account.bill(UsageSum::default()) };
+        if !account.is_chosen() && unreported != UsageSum::default() {
+            self.tallies.add(&TallyKey::of_counter(&account.counter, now), unreported, now);
         }
         for (rule, over) in account.left_over(now) {
             self.roll_up(&account.counter, &rule, over);
@@ -360,6 +375,12 @@ impl Limits {
     pub(super) async fn send_back(&self, account: &Account, back: Vec<Return>) {
         back.iter().for_each(|_| self.meter.lease_write());
         join_all(back.iter().map(|back| self.counters.give_back(&account.counter, back))).await;
+        self.note_units();
+    }
+
+    /// Meters what writes took beyond one unit each.
+    pub(super) fn note_units(&self) {
+        self.meter.more_units(self.counters.more_units());
     }
 
     /// A number from 0 to 1.
@@ -374,9 +395,9 @@ fn is_told(lease: &Lease, rule: &Rule, now: Timestamp) -> bool {
 }
 
 /// What was certainly not written is still to be told.
-fn untold(account: &Account, planned: &[Planned], terms: &Terms) {
+fn not_written(account: &Account, planned: &[Planned], terms: &Terms) {
     if let Some(Cost { requests, nanodollars, .. }) = terms.cost {
-        account.owe(Sum { requests, nanodollars });
+        account.owe(UsageSum { requests, nanodollars });
     }
     let mut holdings = account.lock();
     for Planned { rule, ask, .. } in planned {

@@ -43,6 +43,11 @@ impl ClockWatch {
         }
     }
 
+    /// Time for durations, which is never set.
+    pub(super) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     /// Time as the store has it, as far as that is known.
     pub(super) fn now(&self) -> Timestamp {
         let behind = self.counters.skew_millis().saturating_neg();

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use faregate_core::{cost::Cost, limit::RollUp, time::Timestamp};
+use faregate_core::{
+    cost::Cost,
+    limit::{RollUp, Window},
+    time::Timestamp,
+};
 use futures_util::future::join_all;
 use lru::LruCache;
 
@@ -22,40 +26,59 @@ const SENT_MAX: usize = 8;
 
 /// Where requests are added up: sums of one month in an item of the Usage table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    item: String,
-    requests: String,
-    cost: String,
+pub(super) enum TallyKey {
+    /// The month of a consumer of whom no counter counts the request.
+    Consumer(Box<str>, Month),
+    /// A counter of callers, whose takes tell the same sums.
+    Counter(Box<str>, Month),
 }
 
-impl Place {
-    /// The month of a consumer of whom no counter counts the request.
+/// A month of the calendar, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Month(u64);
+
+impl Month {
+    fn of(now: Timestamp) -> Self {
+        Self(Window::Month.index(now))
+    }
+
+    /// As `2026-11`.
+    fn text(self) -> String {
+        Cost::month_of(Window::Month.start(self.0))
+    }
+}
+
+impl TallyKey {
     pub(super) fn of_consumer(consumer: &str, now: Timestamp) -> Self {
-        let item = RollUp::item_of(consumer, &Cost::month_of(now));
-        Self { item, requests: "requests".to_owned(), cost: "cost".to_owned() }
+        Self::Consumer(consumer.into(), Month::of(now))
     }
 
-    /// A counter of callers, whose takes tell the same sums.
     pub(super) fn of_counter(counter: &str, now: Timestamp) -> Self {
-        let month = Cost::month_of(now);
-        let (requests, cost) = (Cost::requests_attribute_of(&month), Cost::attribute_of(&month));
-        Self { item: counter.to_owned(), requests, cost }
+        Self::Counter(counter.into(), Month::of(now))
     }
 
-    fn roll_up(&self, sum: Sum) -> RollUp {
-        let sums = vec![(self.requests.clone(), sum.requests), (self.cost.clone(), sum.nanodollars)];
-        RollUp { item: self.item.clone(), sums }
+    fn roll_up(&self, sum: UsageSum) -> RollUp {
+        let (item, requests, cost) = match self {
+            Self::Consumer(consumer, month) => {
+                (RollUp::item_of(consumer, &month.text()), "requests".to_owned(), "cost".to_owned())
+            }
+            Self::Counter(counter, month) => {
+                let month = month.text();
+                (counter.to_string(), Cost::requests_attribute_of(&month), Cost::attribute_of(&month))
+            }
+        };
+        RollUp { item, sums: vec![(requests, sum.requests), (cost, sum.nanodollars)] }
     }
 }
 
 /// Requests, and what they cost in nano-dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sum {
+pub(super) struct UsageSum {
     pub(super) requests: u64,
     pub(super) nanodollars: u64,
 }
 
-impl AddAssign for Sum {
+impl AddAssign for UsageSum {
     fn add_assign(&mut self, more: Self) {
         self.requests += more.requests;
         self.nanodollars += more.nanodollars;
@@ -64,12 +87,12 @@ impl AddAssign for Sum {
 
 /// A sum that is not told yet.
 struct Tally {
-    sum: Sum,
+    sum: UsageSum,
     since: Timestamp,
 }
 
 /// What is still to be told, by where, in the order in which each began.
-pub(super) struct Tallies(Mutex<LruCache<Arc<Place>, Tally>>);
+pub(super) struct Tallies(Mutex<LruCache<TallyKey, Tally>>);
 
 impl Default for Tallies {
     fn default() -> Self {
@@ -80,18 +103,18 @@ impl Default for Tallies {
 
 impl Tallies {
     /// Adds to a sum.
-    pub(super) fn add(&self, place: &Arc<Place>, sum: Sum, now: Timestamp) {
+    pub(super) fn add(&self, key: &TallyKey, sum: UsageSum, now: Timestamp) {
         let mut tallies = self.lock();
-        match tallies.peek_mut(place) {
-            Some(tally) => tally.sum += sum,
-            None => {
-                tallies.put(Arc::clone(place), Tally { sum, since: now });
-            }
+        if let Some(tally) = tallies.peek_mut(key) {
+            tally.sum += sum;
+        } else if tallies.len() < TALLIES_MAX {
+            // What there is no room for is lost: no request came that would have told others.
+            tallies.put(key.clone(), Tally { sum, since: now });
         }
     }
 
     /// Sums whose time has come, or that have to go for others; they are not here any more.
-    fn due(&self, now: Timestamp) -> Vec<(Arc<Place>, Sum)> {
+    fn due(&self, now: Timestamp) -> Vec<(TallyKey, UsageSum)> {
         let mut tallies = self.lock();
         let mut due = Vec::new();
         while due.len() < SENT_MAX
@@ -99,32 +122,22 @@ impl Tallies {
         {
             // A clock that was set back tells at once.
             let is_over = now < tally.since || now.since(tally.since) >= TOLD_EVERY;
-            if !is_over && tallies.len() <= TALLIES_MAX {
+            // There is room for what this request adds and what it settles.
+            if !is_over && tallies.len() + SENT_MAX <= TALLIES_MAX {
                 break;
             }
-            due.extend(tallies.pop_lru().map(|(place, tally)| (place, tally.sum)));
+            due.extend(tallies.pop_lru().map(|(key, tally)| (key, tally.sum)));
         }
         due
     }
 
     /// All sums, none of which is here any more.
-    fn take_all(&self) -> Vec<(Arc<Place>, Sum)> {
+    pub(super) fn take_all(&self) -> Vec<(TallyKey, UsageSum)> {
         let mut tallies = self.lock();
-        std::iter::from_fn(|| tallies.pop_lru()).map(|(place, tally)| (place, tally.sum)).collect()
+        std::iter::from_fn(|| tallies.pop_lru()).map(|(key, tally)| (key, tally.sum)).collect()
     }
 
-    /// Takes a sum back that was certainly not told; lost where there is no room for it.
-    fn keep(&self, place: &Arc<Place>, sum: Sum, now: Timestamp) {
-        let has_room = {
-            let tallies = self.lock();
-            tallies.contains(place) || tallies.len() < TALLIES_MAX
-        };
-        if has_room {
-            self.add(place, sum, now);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LruCache<Arc<Place>, Tally>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<TallyKey, Tally>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,20 +152,37 @@ impl Limits {
         }
     }
 
-    /// Tells all sums: the environment ends.
-    pub(super) async fn tally_all(&self) {
-        self.send_tallies(self.tallies.take_all()).await;
-    }
-
     /// Sent once: what may have been written is not told again.
-    async fn send_tallies(&self, due: Vec<(Arc<Place>, Sum)>) {
-        let sent = due.iter().map(|(place, sum)| async move {
+    pub(super) async fn send_tallies(&self, due: Vec<(TallyKey, UsageSum)>) {
+        let sent = due.iter().map(|(key, sum)| async move {
             self.meter.lease_write();
-            let told = self.counters.roll_up(&place.roll_up(*sum), self.clock.now().plus(KEPT_QUOTA)).await;
+            let told = self.counters.roll_up(&key.roll_up(*sum), self.clock.now().plus(KEPT_QUOTA)).await;
+            self.note_units();
             if let Err(StoreError::Throttled(_) | StoreError::Rejected(_)) = told {
-                self.tallies.keep(place, *sum, self.clock.now());
+                self.tallies.add(key, *sum, self.clock.now());
             }
         });
         join_all(sent).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faregate_core::time::Timestamp;
+
+    use super::{TALLIES_MAX, Tallies, TallyKey, UsageSum};
+
+    #[test]
+    fn no_more_sums_are_held_than_there_is_room_for_though_nobody_takes_any() {
+        let (tallies, now) = (Tallies::default(), Timestamp::from_seconds(1_800_000_000));
+        let sum = UsageSum { requests: 1, nanodollars: 2 };
+        for number in 0..3 * TALLIES_MAX {
+            tallies.add(&TallyKey::of_consumer(&format!("c{number}"), now), sum, now);
+            tallies.add(&TallyKey::of_consumer("c0", now), sum, now);
+        }
+        let held = tallies.take_all();
+        assert_eq!(held.len(), TALLIES_MAX);
+        let first = held.iter().find(|(key, _)| *key == TallyKey::of_consumer("c0", now));
+        assert_eq!(first.map(|(_, sum)| sum.requests), Some(3 * TALLIES_MAX as u64 + 1));
     }
 }

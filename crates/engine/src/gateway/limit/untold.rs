@@ -1,42 +1,53 @@
-//! What approximate limits counted alone, of accounts that have to go: told to the counters of callers, and kept in mind of
-//! those that clients choose, as many of them as there are.
+//! What is kept in mind of accounts that have to go: what approximate limits counted alone of those that clients choose, what
+//! passed without permits, and that a slot has begun. What was counted alone of callers is told to their counters.
 
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use faregate_core::{limit::Mode, time::Timestamp};
+use faregate_core::{limit::Counted, time::Timestamp};
 use lru::LruCache;
 
 use super::{
     Limits,
-    accounts::{self, Account},
+    accounts::{self, Account, Crowd},
     acquire::Reason,
     wants::Want,
 };
 
-/// Of how many limits of such accounts it is kept in mind what was counted: some 60 bytes each.
+/// Of how many limits of a crowd's accounts something is kept in mind: some 100 bytes each.
 const REMEMBERED_MAX: usize = 16_384;
 
-/// What was counted of accounts that had to go, by limit and counter.
+/// What is kept in mind of one limit of an account that had to go.
+#[derive(Clone, Copy)]
+pub(super) struct Memory {
+    /// The window that it is about.
+    pub(super) index: u64,
+    /// What was counted alone.
+    pub(super) counted: Option<Counted>,
+    /// What passed without permits.
+    pub(super) unpaid: u64,
+    /// Whether the counter's slot has begun.
+    pub(super) has_begun: bool,
+}
+
+/// What is kept in mind, by limit and counter. No crowd pushes out what is known of another one.
+#[derive(Default)]
 pub(super) struct Remembered {
-    counts: Mutex<LruCache<u64, Count>>,
+    callers: Memories,
+    values: Memories,
+    strangers: Memories,
     /// Nobody can choose two counters that are one here.
     hasher: RandomState,
 }
 
-/// What was known of a window.
-#[derive(Clone, Copy)]
-struct Count {
-    index: u64,
-    counted: (u64, u64),
-}
+struct Memories(Mutex<LruCache<u64, Memory>>);
 
-impl Default for Remembered {
+impl Default for Memories {
     fn default() -> Self {
         // Unbounded only in name: a bounded one would reserve its whole table at the start.
-        Self { counts: Mutex::new(LruCache::unbounded()), hasher: RandomState::new() }
+        Self(Mutex::new(LruCache::unbounded()))
     }
 }
 
@@ -44,12 +55,11 @@ impl Remembered {
     /// Keeps in mind what an account knows that has to go.
     fn keep(&self, account: &Account, now: Timestamp) {
         for (key, holding) in &*account.lock() {
-            let counted = holding.rule.as_ref().and_then(|rule| Some((rule, holding.lease.counted(rule, now)?)));
-            if let Some((rule, counted)) = counted {
-                let mut counts = self.lock();
-                counts.put(self.name(account, key), Count { index: rule.window.index(now), counted });
-                if counts.len() > REMEMBERED_MAX {
-                    counts.pop_lru();
+            if let Some(memory) = holding.memory(account.is_chosen(), now) {
+                let mut memories = self.of(account);
+                memories.put(self.name(account, key), memory);
+                if memories.len() > REMEMBERED_MAX {
+                    memories.pop_lru();
                 }
             }
         }
@@ -62,9 +72,9 @@ impl Remembered {
         if holdings.contains_key(&**key) {
             return;
         }
-        let count = self.lock().pop(&self.name(&want.account, key));
-        if let Some(Count { counted, .. }) = count.filter(|count| count.index == rule.window.index(now)) {
-            accounts::holding(&mut holdings, rule).lease.recall(rule, now, counted);
+        let memory = self.of(&want.account).pop(&self.name(&want.account, key));
+        if let Some(memory) = memory.filter(|memory| memory.index == rule.window.index(now)) {
+            accounts::holding(&mut holdings, rule).recall(rule, memory, now);
         }
     }
 
@@ -72,23 +82,25 @@ impl Remembered {
         self.hasher.hash_one((&*account.counter, key))
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<u64, Count>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn of(&self, account: &Account) -> MutexGuard<'_, LruCache<u64, Memory>> {
+        let Memories(memories) = match account.crowd {
+            Crowd::Callers => &self.callers,
+            Crowd::Values => &self.values,
+            Crowd::Strangers => &self.strangers,
+        };
+        memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Limits {
-    /// Gives accounts back what was counted before they had to go.
+    /// Gives accounts back what was known of them before they had to go.
     pub(super) fn recall(&self, wants: &[Want], now: Timestamp) {
-        let chosen = wants.iter().filter(|want| want.account.is_chosen && want.rule.mode == Mode::Approximate);
-        chosen.for_each(|want| self.remembered.recall(want, now));
+        wants.iter().for_each(|want| self.remembered.recall(want, now));
     }
 
-    /// Keeps in mind what an account counted that has to go, where clients choose such accounts.
+    /// Keeps in mind what is known of an account that has to go.
     pub(super) fn remember(&self, account: &Account, now: Timestamp) {
-        if account.is_chosen {
-            self.remembered.keep(account, now);
-        }
+        self.remembered.keep(account, now);
     }
 
     /// Tells a caller's counter what was counted alone, since its account has to go.

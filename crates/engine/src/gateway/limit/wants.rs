@@ -27,8 +27,6 @@ pub(super) struct Want {
     pub(super) account: Arc<Account>,
     pub(super) rule: Arc<Rule>,
     pub(super) permits: u64,
-    /// Whether clients can make as many of its scope as they like.
-    is_chosen: bool,
     refuses_when_unavailable: bool,
     /// The longest window of all limits that may share the counter.
     pub(super) longest: Duration,
@@ -71,14 +69,16 @@ impl Limits {
         let (account, evicted) = self.accounts.get(&format!("{}|{}", set.owner.name(), scope.text), scope.crowd);
         if let Some(evicted) = evicted {
             let now = self.clock.now();
-            let (limits, mut back) = (Arc::clone(self), evicted.give_back(now, true));
-            // A flood pushes out one account after the other: what was spent of them is not worth a write each.
-            back.retain(|back| back.permits > 0 || !evicted.is_chosen);
+            let back = evicted.give_back(now, true);
             self.settle(&evicted, now);
             self.remember(&evicted, now);
-            side_work.spawn(async move {
-                join!(limits.tell_rest(&evicted, now), limits.send_back(&evicted, back));
-            });
+            // A flood pushes out one account after the other, with which mostly nothing is to be done.
+            if !back.is_empty() || evicted.has_rest(now) {
+                let limits = Arc::clone(self);
+                side_work.spawn(async move {
+                    join!(limits.tell_rest(&evicted, now), limits.send_back(&evicted, back));
+                });
+            }
         }
         let overridden = match (caller.evidence(), &set.owner) {
             (Some(Evidence::Key { item, .. }), Owner::Plans) => item.limits.get(&limit.rule.id),
@@ -88,7 +88,6 @@ impl Limits {
             account,
             rule: overridden.map_or_else(|| Arc::clone(&limit.rule), |number| Arc::new(limit.rule.with_limit(*number))),
             permits: limit.permits(asked.headers),
-            is_chosen: scope.crowd.is_chosen(),
             refuses_when_unavailable: limit.refuses_when_unavailable,
             longest: set.longest,
             is_owing: false,
@@ -100,7 +99,7 @@ impl Want {
     /// What is still to be told of a limit, for which no request waits.
     pub(super) fn of_rest(account: &Arc<Account>, rule: Arc<Rule>) -> Self {
         let (account, longest) = (Arc::clone(account), rule.lasts());
-        Self { account, rule, permits: 0, is_chosen: false, refuses_when_unavailable: true, longest, is_owing: false }
+        Self { account, rule, permits: 0, refuses_when_unavailable: true, longest, is_owing: false }
     }
 
     /// Acts on what is held of this limit.
@@ -134,7 +133,7 @@ impl Want {
     /// clients choose, such as addresses, it first hears with the second permit.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         self.with(|Holding { lease, .. }| {
-            lease.is_due(&self.rule, now) && !(self.is_chosen && lease.is_fresh(&self.rule, now))
+            lease.is_due(&self.rule, now) && !(self.account.is_chosen() && lease.is_fresh(&self.rule, now))
         })
     }
 
