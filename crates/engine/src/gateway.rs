@@ -145,10 +145,11 @@ impl Gateway {
     ) -> Response<RecordedBody> {
         let result = self.phases(incoming, &mut recorder, dressing, side_work).await;
         let mut response = result.unwrap_or_else(|problem| {
+            // What is no request, or finds no snapshot, ends before the place where metrics leave otherwise.
+            self.metrics.flush_beside(side_work);
             recorder.refuse(&problem);
             problems::answer(&problem, &recorder.record.request_id)
         });
-        self.limits.served(recorder.elapsed());
         recorder.record.clock_skew = self.limits.clock_skew();
         dressing.apply(&mut response, &recorder.record.request_id);
         recorder.record.status = response.status().as_u16();
@@ -166,7 +167,7 @@ impl Gateway {
         let deadline = Deadline::new(&*self.ports.clock, incoming.remaining);
 
         // 1. decode: the host did it; what could not be decoded is a problem with a record.
-        let decoded = debug_span!("decode").in_scope(|| recorder.decoded(incoming.request, dressing));
+        let decoded = debug_span!("decode").in_scope(|| recorder.decoded(incoming.request, &incoming.peer, dressing));
         let (parts, content) = decoded?.into_parts();
         let loaded = self.snapshots.for_decision(deadline, side_work).instrument(debug_span!("snapshot")).await?;
         recorder.loaded(&loaded);
@@ -206,8 +207,8 @@ impl Gateway {
 
         // 6. authorise, 7. limit: forwarding needs what they yield.
         let clearance = debug_span!("authorise").in_scope(|| authorise::check(route, caller))?;
-        let asked =
-            Asked { route, snapshot: &loaded.snapshot, method: &parts.method, headers: &headers, client: &client };
+        let (snapshot, began) = (&loaded.snapshot, self.ports.clock.monotonic().saturating_sub(recorder.elapsed()));
+        let asked = Asked { route, snapshot, method: &parts.method, headers: &headers, client: &client, began };
         let mut bill = Bill::default();
         let admitted = self.limits.admit(asked, clearance, &mut bill, dressing, side_work);
         let admitted = recorder.limited(admitted.instrument(debug_span!("limit"))).await;

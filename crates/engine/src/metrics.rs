@@ -29,16 +29,17 @@ use crate::{
     record::Record,
 };
 
-/// How many requests are worth a call, which costs as much as the fee of fifty; fewer wait for [`INTERVALS_MAX`] intervals,
-/// unless these are shorter than a minute: then somebody wants to see metrics soon.
-const REQUESTS_WORTH_A_CALL: f64 = 100.0;
+/// How many requests are worth a call, which costs as much as the fee of fifty. Fewer wait for [`INTERVALS_MAX`] intervals, unless
+/// one of them failed, or intervals are shorter than a minute: then somebody wants to see metrics soon.
+const REQUESTS_WORTH_A_CALL: f64 = 1000.0;
 const INTERVALS_MAX: u32 = 3;
 const PATIENT_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the last metrics may take when the environment ends.
 const LEAVE_LIMIT: Duration = Duration::from_millis(300);
 
-/// The metric that each request counts in.
+/// The metric that each request counts in, and the one of those that failed.
 const REQUESTS: &str = "Requests";
+const FAILED: &str = "Errors5xx";
 
 /// The metrics of this environment.
 pub(crate) struct Metrics {
@@ -94,7 +95,7 @@ impl Metrics {
             add(REQUESTS, 1.0);
             let is = |condition: bool| if condition { 1.0 } else { 0.0 };
             add("Errors4xx", is((400..500).contains(&record.status)));
-            add("Errors5xx", is(record.status >= 500));
+            add(FAILED, is(record.status >= 500));
             add("Refused", is(record.code.is_some() && matches!(record.status, 401 | 403 | 429)));
             add("ColdStarts", is(record.cold_start));
             add("LeaseWrites", record.lease_writes as f64);
@@ -160,7 +161,10 @@ impl Metrics {
     /// Whether what waits is sent now, this long after the last time.
     fn is_due(&self, since: Duration, policy: Policy) -> bool {
         let interval = Duration::from_secs(policy.flush_seconds.into());
-        let waits_for_more = || interval >= PATIENT_INTERVAL && self.pending().requests() < REQUESTS_WORTH_A_CALL;
+        let waits_for_more = || {
+            let pending = self.pending();
+            interval >= PATIENT_INTERVAL && pending.sum(REQUESTS) < REQUESTS_WORTH_A_CALL && pending.sum(FAILED) < 1.0
+        };
         since >= interval * INTERVALS_MAX || (since >= interval && !waits_for_more())
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use faregate_engine::{
-    gateway::{Gateway, Handled, Incoming, SideWork, Undecodable},
+    gateway::{Gateway, Handled, Incoming, Peer, SideWork, Undecodable},
     ports::Clock,
 };
 use futures_util::future::BoxFuture;
@@ -97,7 +97,8 @@ impl AnswerService {
         let source = decoded.source;
         let request_id = decoded.request_id;
         let request = decoded.request.map_err(|problem| Undecodable { problem, request_id });
-        let incoming = Incoming { request, peer: decoded.peer, remaining };
+        let peer = Peer { xray_trace: invocation.context.xray_trace_id, ..decoded.peer };
+        let incoming = Incoming { request, peer, remaining };
         let Handled { response, side_work } = self.gateway.handle(incoming).await;
         let left = || remaining.map(|time| time.saturating_sub(self.clock.monotonic().saturating_sub(started)));
         let posted = self.post_in_time(&invocation.context.request_id, source, response, left()).await;

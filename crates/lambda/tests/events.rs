@@ -4,6 +4,8 @@
 mod examples;
 #[path = "events/files.rs"]
 mod files;
+#[path = "events/made_up.rs"]
+mod made_up;
 #[path = "events/properties.rs"]
 mod properties;
 #[path = "events/vectors.rs"]

@@ -9,32 +9,24 @@ use std::{
 
 use faregate_aws::{AwsConfig, CloudWatchSink, Patience};
 use faregate_engine::ports::{Clock as _, MetricSink as _, Series};
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::Command,
 };
 
-use super::{clock::MachineClock, tools::programs};
+use super::{clock::MachineClock, process::ProcessGroup, tools::programs};
+
+/// How often the first metrics are sent, at most.
+const FIRST_TRIES_MAX: usize = 3;
 
 /// CloudWatch and everything else that ministack knows, on a port of its own. Dropping it ends its processes.
 #[derive(Debug)]
 pub struct LocalAws {
     /// Where it listens.
     pub endpoint: String,
-    process: Child,
-}
-
-impl Drop for LocalAws {
-    fn drop(&mut self) {
-        // Not reaped yet, so that its id cannot be another's.
-        let raw = self.process.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(group) = raw.and_then(Pid::from_raw) {
-            // It fails only when all are gone already.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
+    /// It starts workers, and they start functions.
+    _processes: ProcessGroup,
 }
 
 /// Why there is no AWS here.
@@ -67,7 +59,8 @@ impl LocalAws {
     /// [`LocalAwsError`] if it is not installed, ends at once or takes no metrics.
     pub async fn start(port: u16) -> Result<Self, LocalAwsError> {
         let address = format!("127.0.0.1:{port}");
-        let mut process = Command::new(tool("ministack", "python"))
+        let mut ministack = Command::new(tool("ministack", "python"));
+        ministack
             .args(["-m", "hypercorn", "ministack.app:app", "-b", &address])
             .env("IOT_MTLS_ENABLED", "0")
             .env("GATEWAY_PORT", port.to_string())
@@ -75,13 +68,9 @@ impl LocalAws {
             .env("AWS_ENDPOINT_URL", format!("http://{address}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            // With a group of its own, which goes as a whole: it starts workers, and they start functions.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(LocalAwsError::because)?;
-        let output = process.stderr.take().ok_or_else(|| LocalAwsError::because("no output"))?;
+            .stderr(Stdio::piped());
+        let mut processes = ProcessGroup::spawn(&mut ministack).map_err(LocalAwsError::because)?;
+        let output = processes.first().stderr.take().ok_or_else(|| LocalAwsError::because("no output"))?;
         let mut lines = BufReader::new(output).lines();
         loop {
             match lines.next_line().await.map_err(LocalAwsError::because)? {
@@ -92,7 +81,7 @@ impl LocalAws {
         }
         // It must not wait for somebody to read what it says.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let started = Self { endpoint: format!("http://{address}"), process };
+        let started = Self { endpoint: format!("http://{address}"), _processes: processes };
         started.take_first_metrics().await?;
         Ok(started)
     }
@@ -103,7 +92,16 @@ impl LocalAws {
         let mut series = Series::of_minute(clock.now(), None);
         series.sums.insert("Requests", 1.0);
         let aws = AwsConfig::for_local_stack(&self.endpoint, clock, Patience::Background).await;
-        CloudWatchSink::new(&aws, "first").put(&[series]).await.map(drop).map_err(LocalAwsError::because)
+        let sink = CloudWatchSink::new(&aws, "first");
+        // It sends each call once, and the first may take longer than it waits.
+        let mut put = sink.put(std::slice::from_ref(&series)).await;
+        for _ in 1..FIRST_TRIES_MAX {
+            if put.is_ok() {
+                break;
+            }
+            put = sink.put(std::slice::from_ref(&series)).await;
+        }
+        put.map(drop).map_err(LocalAwsError::because)
     }
 
     /// What the AWS CLI answers, told by a user.

@@ -15,6 +15,8 @@ use tokio::{io::copy_bidirectional, net::TcpListener, task::JoinHandle, time::ti
 /// What `cargo xtask test` had `sam build` make, seen from the checkout.
 const BUILT: &str = ".faregate/sam/template.yaml";
 const NAME: &str = "faregate-test";
+/// Which parameters are deployed by default, and in production.
+const PROFILES: &str = include_str!("../../../samconfig.toml");
 const REGION: &str = "us-east-1";
 
 /// The stream is asked once a second, the publisher starts, and the gateway looks once a second.
@@ -23,9 +25,37 @@ const SERVES_WITHIN: Duration = Duration::from_secs(60);
 /// The key of the consumer `acme`.
 pub(crate) const KEY: &str = "a key of the consumer acme";
 
+/// What `samconfig.toml` has parameters for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Profile {
+    Dev,
+    Prod,
+}
+
+impl Profile {
+    /// Its parameters, as `sam deploy` takes them on the command line.
+    fn parameters(self) -> Vec<&'static str> {
+        let section = match self {
+            Self::Dev => "[default.deploy.parameters]",
+            Self::Prod => "[prod.deploy.parameters]",
+        };
+        let of_section = PROFILES.split_once(section).expect("the profile").1.split("\n[").next().expect("its lines");
+        let overrides = of_section.lines().find_map(|line| line.strip_prefix("parameter_overrides = \""));
+        let quoted = overrides.and_then(|rest| rest.strip_suffix('"')).expect("parameters in quotes");
+        quoted.split_whitespace().collect()
+    }
+
+    /// The gateway's name, which is the dimension of its metrics.
+    fn gateway(self) -> &'static str {
+        let named = self.parameters().into_iter().find_map(|parameter| parameter.strip_prefix("GatewayName="));
+        named.expect("each profile has its own")
+    }
+}
+
 /// The stack [`NAME`].
 pub(crate) struct Stack {
     pub(crate) aws: LocalAws,
+    profile: Profile,
     outputs: BTreeMap<String, String>,
     /// How many requests the gateway answered.
     pub(crate) answered: usize,
@@ -35,19 +65,20 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// `sam deploy` of what `sam build` made.
-    pub(crate) async fn deploy(aws: LocalAws, parameters: &[&str]) -> Self {
-        let mut stack = Self { aws, outputs: BTreeMap::new(), answered: 0, answered_4xx: 0 };
-        stack.redeploy(parameters).await;
+    pub(crate) async fn deploy(aws: LocalAws, profile: Profile) -> Self {
+        let mut stack = Self { aws, profile, outputs: BTreeMap::new(), answered: 0, answered_4xx: 0 };
+        stack.redeploy(profile).await;
         stack
     }
 
-    /// The same with other parameters.
-    pub(crate) async fn redeploy(&mut self, parameters: &[&str]) {
+    /// The same with the parameters of a profile. The architecture is this machine's, so that all are on the command line.
+    pub(crate) async fn redeploy(&mut self, profile: Profile) {
+        self.profile = profile;
         let deploy = ["deploy", "--template-file", BUILT, "--stack-name", NAME, "--region", REGION];
         let more =
             ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--parameter-overrides"];
         self.aws
-            .sam(&[&deploy[..], &more, &["Architecture=x86_64"], parameters].concat())
+            .sam(&[&deploy[..], &more, &["Architecture=x86_64"], &profile.parameters()].concat())
             .await
             .expect("sam deploy (`cargo xtask test` builds)");
         let described = self.aws.cli(&["cloudformation", "describe-stacks", "--stack-name", NAME]).await.expect("it");
@@ -140,10 +171,13 @@ impl Stack {
         (status, body["code"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// The same, again and again until there is a configuration that has an answer: the stream tells the publisher.
+    /// The same, again and again until there is a configuration that has an answer: the stream tells the publisher. Before each
+    /// try the table is looked into by a program of its own, which takes longer than a tenth of a second: of ten refusals a
+    /// second each leaves its line.
     pub(crate) async fn get_once_it_serves(&mut self, path: &str, key: Option<&str>) -> (u16, Value) {
         let serving = async {
             loop {
+                while !self.is_published().await {}
                 let (status, body) = self.get(path, key).await;
                 if !(status == 503 || status == 404) {
                     return (status, body);
@@ -151,6 +185,24 @@ impl Stack {
             }
         };
         timeout(SERVES_WITHIN, serving).await.expect("a configuration that serves")
+    }
+
+    /// Whether the publisher has published anything.
+    async fn is_published(&self) -> bool {
+        let key = json!({"kind": {"S": "snapshot"}, "id": {"S": "current"}}).to_string();
+        let get = ["dynamodb", "get-item", "--table-name", self.output("ConfigTableName"), "--key", &key];
+        self.aws.cli(&get).await.expect("an answer")["Item"].is_object()
+    }
+
+    /// The sum of a metric of this gateway in CloudWatch.
+    pub(crate) async fn metric_sum(&self, name: &str) -> f64 {
+        let dimension = format!("Name=Gateway,Value={}", self.profile.gateway());
+        let get = ["cloudwatch", "get-metric-statistics", "--namespace", "Faregate", "--metric-name", name];
+        let of = ["--dimensions", &dimension, "--period", "60", "--statistics", "Sum"];
+        let times = ["--start-time", "2020-01-01T00:00:00Z", "--end-time", "2100-01-01T00:00:00Z"];
+        let told = self.aws.cli(&[&get[..], &of, &times].concat()).await.expect("a metric");
+        let points = told["Datapoints"].as_array().expect("points").iter();
+        points.map(|point| point["Sum"].as_f64().expect("a sum")).sum()
     }
 
     /// Lines of the gateway's log group that are records.

@@ -1,5 +1,7 @@
 //! Traces by OTLP: what reaches a collector, over a real socket, in protocol buffers.
 
+mod binary;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use faregate_core::api_key::KeyHash;
 use faregate_engine::ports::KeyAdmin;
 use faregate_testing::dynamodb::TableNames;
-use faregate_tests::{Backend, Call, DynamoDbProxy, Fate, Stores, send};
+use faregate_tests::{Backend, Call, DynamoDbProxy, Stores, send};
 use http::Request;
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn unused(role: &str, calls: &[Call], tables: &TableNames) -> BTreeSet<Act> {
 }
 
 async fn recorded(stores: &Stores) -> DynamoDbProxy {
-    DynamoDbProxy::start(stores.dynamodb().address(), "", |_| Fate::Passed).await.expect("a proxy")
+    DynamoDbProxy::recording(stores.dynamodb().address()).await.expect("a proxy")
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn the_gateways_role_lets_it_do_what_it_does() {
     gateway.shutdown().await;
     // A limit that is exhausted is looked at before it is asked again, some seconds later.
     let rest = BTreeSet::from([("GetItem".to_owned(), "UsageTable")]);
-    assert_eq!(unused("GatewayRole ", &proxy.seen(), stores.tables()), rest);
+    assert_eq!(unused("GatewayRole ", &proxy.seen().expect("recorded"), stores.tables()), rest);
 }
 
 #[tokio::test]
@@ -134,5 +134,5 @@ async fn the_publishers_role_lets_it_do_what_it_does() {
     assert_eq!(publish(&json!({"S": "11"})).await["unchanged"], 11);
     assert!(publish(&json!({"N": "1"})).await["refused"].is_number());
     publisher.shutdown().await;
-    assert_eq!(unused("PublisherRole ", &proxy.seen(), stores.tables()), BTreeSet::new());
+    assert_eq!(unused("PublisherRole ", &proxy.seen().expect("recorded"), stores.tables()), BTreeSet::new());
 }

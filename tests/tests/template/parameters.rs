@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use faregate_core::document::Settings;
 use saphyr::Yaml;
 
 use super::{TEMPLATE, properties, property, section, text};
@@ -131,12 +132,40 @@ fn wherever_another_architecture_is_offered_both_commands_have_it() {
     }
 }
 
+/// Alarms on metrics that nobody sends, and half of a VPC, which Lambda would refuse when half of the stack is changed.
 #[test]
-fn alarms_on_metrics_that_nobody_sends_are_refused() {
-    let rules: Vec<String> =
-        section(TEMPLATE, "Rules").iter().map(|(name, rule)| format!("{name} {}", text(rule))).collect();
-    let [rule] = rules.as_slice() else { panic!("{rules:?}") };
-    let expected = "AlarmsHaveMetrics {RuleCondition: !Equals [!Ref Alarms, true], \
-                    Assertions: [{Assert: !Not [!Equals [!Ref MetricsSink, off]], AssertDescription: ";
-    assert!(rule.starts_with(expected), "{rule}");
+fn what_does_not_go_together_is_refused_before_anything_is_changed() {
+    let rules = section(TEMPLATE, "Rules");
+    let has = |list: &str| format!("!Not [{{Fn::EachMemberEquals: [!Ref {list}, ]}}]");
+    let expected = [
+        (
+            "AlarmsHaveMetrics",
+            "!Equals [!Ref Alarms, true]".to_owned(),
+            "!Not [!Equals [!Ref MetricsSink, off]]".to_owned(),
+        ),
+        ("SubnetsHaveSecurityGroups", has("SubnetIds"), has("SecurityGroupIds")),
+        ("SecurityGroupsHaveSubnets", has("SecurityGroupIds"), has("SubnetIds")),
+    ];
+    assert_eq!(rules.len(), expected.len(), "{rules:?}");
+    for ((name, rule), (expected, when, then)) in rules.iter().zip(expected) {
+        assert_eq!(name, expected);
+        let expected = format!("{{RuleCondition: {when}, Assertions: [{{Assert: {then}, AssertDescription: ");
+        assert!(text(rule).starts_with(&expected), "{name} {}", text(rule));
+    }
+}
+
+/// A configuration may serve unchecked for six intervals, and no longer: an alarm below that is false, and one that could not be
+/// set above it would be, too.
+#[test]
+fn the_alarm_on_the_configurations_age_can_wait_for_longer_than_a_check() {
+    let alarm = properties("ConfigAgeAlarm");
+    let [threshold, comparison, statistic] = ["Threshold", "ComparisonOperator", "Statistic"]
+        .map(|name| property(&alarm, name).unwrap_or_else(|| panic!("no {name}")));
+    let expected = ["!Ref ConfigAgeAlarmSeconds", "GreaterThanThreshold", "Minimum"];
+    assert_eq!([&*threshold, &*comparison, &*statistic], expected);
+    let parameters = parameters();
+    let bound = |name: &str| parameters["ConfigAgeAlarmSeconds"].as_mapping_get(name).and_then(Yaml::as_integer);
+    let unchecked = |refresh_seconds: u32| Some(i64::from(6 * refresh_seconds));
+    assert!(bound("Default") > unchecked(Settings::default().refresh_seconds));
+    assert!(bound("MaxValue") > unchecked(3600));
 }

@@ -46,6 +46,7 @@ fn each_function_may_do_what_is_listed_here_and_nothing_else() {
     let parameter = "!Sub arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter";
     let snapshots = "{ForAllValues:StringLike: {dynamodb:LeadingKeys: [snapshot, snapshot#*]}, Null: {dynamodb:LeadingKeys: false}}";
     let written = "{ForAllValues:StringLike: {dynamodb:LeadingKeys: [snapshot, snapshot#*, status]}, Null: {dynamodb:LeadingKeys: false}}";
+    let ec2 = "!Sub arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}";
     let metrics = "on * if {StringEquals: {cloudwatch:namespace: Faregate}}";
     let expected = [
         "GatewayRole WriteLogs: Allow [logs:CreateLogStream, logs:PutLogEvents] on !GetAtt GatewayLogGroup.Arn"
@@ -63,10 +64,15 @@ fn each_function_may_do_what_is_listed_here_and_nothing_else() {
          !Sub arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:faregate/*"
             .to_owned(),
         format!("GatewayRole PutMetrics: Allow cloudwatch:PutMetricData {metrics}"),
-        "GatewayRole where IsInVpc ManageInterfaces: Allow [ec2:CreateNetworkInterface, ec2:DeleteNetworkInterface, \
-         ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses] on \
-         !Sub arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:*/*"
-            .to_owned(),
+        format!(
+            "GatewayRole where IsInVpc CreateInterfaces: Allow ec2:CreateNetworkInterface on \
+             [{ec2}:network-interface/*, {ec2}:subnet/*, {ec2}:security-group/*]"
+        ),
+        format!(
+            "GatewayRole where IsInVpc AddressInterfaces: Allow [ec2:AssignPrivateIpAddresses, \
+             ec2:UnassignPrivateIpAddresses] on {ec2}:network-interface/*"
+        ),
+        format!("GatewayRole where IsInVpc DeleteInterfaces: Allow ec2:DeleteNetworkInterface on {ec2}:*/*"),
         "GatewayRole where IsInVpc DescribeInterfaces: Allow [ec2:DescribeNetworkInterfaces, ec2:DescribeSubnets] on *"
             .to_owned(),
         "GatewayRole where IsInVpc NotByCode: Deny ec2:* on * if {ArnLike: {lambda:SourceFunctionArn: \

@@ -1,12 +1,10 @@
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     net::Ipv4Addr,
     sync::{Arc, Mutex},
 };
 
 use aws_sdk_cloudwatch::{
-    Client,
     config::{Builder, http::HttpResponse},
     error::{ErrorMetadata, SdkError},
     operation::put_metric_data::PutMetricDataError,
@@ -59,8 +57,15 @@ fn series(histogram: Option<&Histogram>) -> Vec<Series> {
     (0..100).map(one).collect()
 }
 
+/// What becomes of each call.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Answered(u16),
+    CutOff,
+}
+
 /// A sink that does not compress, and how many bytes each of its calls had.
-async fn sink() -> (CloudWatchSink, Arc<Mutex<Vec<usize>>>) {
+async fn sink(fate: Fate) -> (CloudWatchSink, Arc<Mutex<Vec<usize>>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     let calls = Arc::<Mutex<Vec<usize>>>::default();
@@ -74,21 +79,21 @@ async fn sink() -> (CloudWatchSink, Arc<Mutex<Vec<usize>>>) {
                     assert!(!request.headers().contains_key("content-encoding"));
                     let body = request.into_body().collect().await.expect("a body").to_bytes();
                     seen.lock().expect("a lock").push(body.len());
-                    let answer = Response::builder().header("smithy-protocol", "rpc-v2-cbor");
-                    Ok::<_, Infallible>(answer.body(Full::new(Bytes::new())).expect("an answer"))
+                    let Fate::Answered(status) = fate else { return Err("cut off") };
+                    let answer = Response::builder().status(status).header("smithy-protocol", "rpc-v2-cbor");
+                    Ok(answer.body(Full::new(Bytes::new())).expect("an answer"))
                 }
             });
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     });
     let aws = AwsConfig::for_local_stack(&endpoint, Arc::new(FakeClock::default()), Patience::Background).await;
-    let client = Client::from_conf(Builder::from(aws.sdk()).disable_request_compression(true).build());
-    (CloudWatchSink { client, gateway: "a gateway".to_owned() }, calls)
+    (CloudWatchSink::of(Builder::from(aws.sdk()).disable_request_compression(true), "a gateway".to_owned()), calls)
 }
 
 #[tokio::test]
 async fn a_call_has_a_thousand_metrics_and_a_megabyte_at_most() {
-    let (sink, calls) = sink().await;
+    let (sink, calls) = sink(Fate::Answered(200)).await;
     let mut full = Histogram::default();
     (0..4000).for_each(|number| full.observe(1e-3 * 1.01_f64.powi(number)));
     assert!(full.values().len() >= 140, "{}", full.values().len());
@@ -107,12 +112,23 @@ async fn a_call_has_a_thousand_metrics_and_a_megabyte_at_most() {
 
 #[tokio::test]
 async fn metrics_without_values_are_bounded_by_their_number() {
-    let (sink, calls) = sink().await;
+    let (sink, calls) = sink(Fate::Answered(200)).await;
     let series = series(None);
     assert_eq!(sink.fits(&series), 1000 / NAMES.len());
     assert_eq!(sink.fits(&series[..3]), 3);
     sink.put(&series[..3]).await.expect("sent");
     assert_eq!(calls.lock().expect("a lock").len(), 1);
+}
+
+/// AWS may have taken what it did not answer, and would count it again (SECURITY.md 16).
+#[tokio::test]
+async fn a_call_is_sent_once_whatever_becomes_of_it() {
+    for fate in [Fate::Answered(500), Fate::Answered(503), Fate::Answered(429), Fate::CutOff] {
+        let (sink, calls) = sink(fate).await;
+        let put = sink.put(&series(None)[..1]).await;
+        assert!(matches!(put, Err(SinkError::Unavailable(_))), "{fate:?}: {put:?}");
+        assert_eq!(calls.lock().expect("a lock").len(), 1, "{fate:?}");
+    }
 }
 
 #[test]

@@ -1,12 +1,9 @@
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
+mod any_json;
+
 use serde_json::{Value, json};
 
 use super::{CheckOptions, check, entries_of_file};
-use crate::{
-    diagnostic::Report,
-    document::{Document, Kind},
-    snapshot::Snapshot,
-};
+use crate::{diagnostic::Report, document::Kind};
 
 /// Pointer and code of every finding, with kind and id in front of the pointer.
 fn findings(file: &Value) -> Vec<(String, String)> {
@@ -78,6 +75,11 @@ fn each_mistake_has_its_place_and_code() {
         file["routes"][0]["authorize"] = json!({"scopes": {"all": ["a"]}});
         file
     };
+    let edge_values = |count: usize| {
+        let values: Vec<Value> = (0..count).map(|n| json!({"ssm": format!("/faregate/edge-{n}")})).collect();
+        json!({"settings": {"edge": {"secret": {"values": values}}}})
+    };
+    assert!((1..=2).all(|count| findings(&edge_values(count)).is_empty()));
     for (file, place, code) in [
         (both(json!("anonymous")), "route/orders/authorize", "conflict"),
         (both(json!({"any_of": ["api_key", "anonymous"]})), "route/orders/authorize", "conflict"),
@@ -94,10 +96,17 @@ fn each_mistake_has_its_place_and_code() {
         (json!({"settings": {"refresh_seconds": "10"}}), "settings/gateway/refresh_seconds", "wrong_type"),
         (json!({"settings": {"refresh_seconds": 0}}), "settings/gateway/refresh_seconds", "invalid_value"),
         (json!({"settings": {"default_plan": "free"}}), "settings/gateway/default_plan", "unknown_reference"),
+        (edge_values(0), "settings/gateway/edge/secret/values", "invalid_value"),
+        (edge_values(3), "settings/gateway/edge/secret/values", "invalid_value"),
         (
             json!({"settings": {"edge": {"secret": {"values": [{"inline": "x"}]}}}}),
             "settings/gateway/edge/secret/values/0",
             "invalid_value",
+        ),
+        (
+            json!({"settings": {"trusted_hops": 1, "edge": {"secret": {"values": [{"ssm": "/faregate/edge"}]}}}}),
+            "settings/gateway/trusted_hops",
+            "conflict",
         ),
         (without("authenticate"), "route/orders", "missing_field"),
         (without("forward"), "route/orders", "missing_field"),
@@ -420,136 +429,6 @@ fn regexes_have_a_bound_together() {
         route["match"].as_array_mut().expect("entries").truncate(66);
     }
     assert_eq!(findings(&fewer), []);
-}
-
-/// JSON of any shape, often with the document's own words in it.
-fn json_value() -> impl Strategy<Value = Value> {
-    let words = prop::sample::select(vec![
-        "id",
-        "match",
-        "path",
-        "prefix",
-        "exact",
-        "template",
-        "regex",
-        "methods",
-        "headers",
-        "query",
-        "name",
-        "present",
-        "authenticate",
-        "api_key",
-        "any_of",
-        "anonymous",
-        "cors",
-        "allow_origins",
-        "forward",
-        "backend",
-        "backends",
-        "respond",
-        "redirect",
-        "status",
-        "targets",
-        "url",
-        "weight",
-        "timeouts",
-        "edge",
-        "secret",
-        "values",
-        "inline",
-        "ssm",
-        "hosts",
-        "access",
-        "allow",
-        "limits",
-        "limit",
-        "per",
-        "minute",
-        "by",
-        "plan",
-        "issuer",
-        "issuers",
-        "audiences",
-        "jwks",
-        "discover",
-        "introspection",
-        "client",
-        "jwt",
-        "all_of",
-        "forward_auth",
-        "iam",
-        "authorize",
-        "scopes",
-        "all",
-        "x",
-        "/a",
-        "/{x+}",
-        "*",
-        "",
-        "replace",
-        "strip_prefix",
-        "http://h",
-        "(",
-        "{",
-        "%zz",
-    ]);
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        words.clone().prop_map(Value::from),
-        ".{0,8}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(5, 40, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(words.clone(), inner, 0..6)
-                .prop_map(|map| Value::Object(map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())),
-        ]
-    })
-}
-
-/// A file of any shape; most have the sections of a document with up to three entries, some of the same kind and id.
-fn any_file() -> impl Strategy<Value = Value> {
-    let sections = prop::sample::select(vec!["settings", "issuers", "plans", "backends", "routes"]);
-    let entry = (sections, prop::sample::select(vec!["x", "y", "Z z"]), json_value());
-    let document = prop::collection::vec(entry, 0..4).prop_map(|entries| {
-        let mut file = json!({});
-        for (section, id, mut value) in entries {
-            if section == "settings" {
-                file[section] = value;
-                continue;
-            }
-            if let Some(fields) = value.as_object_mut() {
-                fields.insert("id".to_owned(), json!(id));
-            }
-            match &mut file[section] {
-                Value::Array(entries) => entries.push(value),
-                absent => *absent = json!([value]),
-            }
-        }
-        file
-    });
-    prop_oneof![9 => document, 1 => json_value()]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100_000))]
-
-    #[test]
-    fn any_json_at_all_gives_diagnostics_or_a_document_that_loads_and_never_a_panic(file in any_file()) {
-        let mut report = Report::default();
-        let entries: Vec<_> = entries_of_file(&file, &mut report).into_iter().map(|(_, entry)| entry).collect();
-        let checked = check(&entries, CheckOptions::default(), report);
-        assert_eq!(checked.document.is_none(), super::has_errors(&checked.diagnostics));
-        if let Some(raw) = checked.document {
-            // As an environment reads it.
-            let bytes = serde_json::to_vec(&raw).expect("JSON");
-            let document: Document = serde_json::from_slice(&bytes).expect("a document");
-            assert!(Snapshot::compile(&document, &mut Report::default()).is_some());
-        }
-    }
 }
 
 /// Codes of everything that is found in these routes, which all have the issuer `main`.

@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn trusted_hops_count_from_the_right() {
         let address = |last| IpAddr::from([192, 0, 2, last]);
-        let peer = Peer { address: Some(address(3)), forwarded_for: vec![address(1), address(2)], iam_arn: None };
+        let peer = Peer { address: Some(address(3)), forwarded_for: vec![address(1), address(2)], ..Peer::default() };
         for (hops, expected) in [(0, 3), (1, 2), (2, 1), (9, 1)] {
             assert_eq!(trusted_address(&peer, hops), Some(address(expected)));
         }

@@ -70,6 +70,8 @@ pub struct Peer {
     pub forwarded_for: Vec<IpAddr>,
     /// The IAM principal that signed the request.
     pub iam_arn: Option<String>,
+    /// X-Ray's trace of the invocation, in the form of `x-amzn-trace-id`.
+    pub xray_trace: Option<String>,
 }
 
 /// An answer, and what has to be finished before the environment may freeze.

@@ -19,7 +19,7 @@ use http_body_util::BodyExt;
 use tracing::{Span, debug_span};
 
 use super::{
-    Ports, Undecodable,
+    Peer, Ports, Undecodable,
     access_log::{self, RefusedLines},
     caller::Caller,
     dressing::Dressing,
@@ -27,7 +27,7 @@ use super::{
     limit::Bill,
     problems,
     snapshots::Loaded,
-    trace::trace_of,
+    trace::{trace_of, xray_root},
 };
 use crate::{
     body::{Body, BodyError},
@@ -111,8 +111,11 @@ impl Recorder {
     pub(super) fn decoded(
         &mut self,
         request: Result<Request<Bytes>, Undecodable>,
+        peer: &Peer,
         dressing: &mut Dressing,
     ) -> Result<Request<Bytes>, Problem> {
+        let headers = request.as_ref().ok().map(Request::headers);
+        self.record.xray_trace_id = xray_root(peer.xray_trace.as_deref(), headers);
         let request = request.map_err(|undecodable| undecodable.problem)?;
         (self.record.trace_id, self.record.span) = trace_of(request.headers(), &*self.observer.random);
         self.span.record("trace_id", &*self.record.trace_id);
@@ -135,9 +138,6 @@ impl Recorder {
         let policy = &loaded.snapshot.settings.access_log;
         self.record.query = access_log::query(policy, parts);
         self.record.headers = access_log::headers(policy, parts);
-        let xray = parts.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
-        let root = xray.and_then(|value| value.split(';').find_map(|part| part.trim().strip_prefix("Root=")));
-        self.record.xray_trace_id = root.map(str::to_owned);
     }
 
     /// Notes how long proving the caller takes.

@@ -7,7 +7,6 @@ use std::{
 
 use faregate_core::time::Timestamp;
 
-use super::REQUESTS;
 use crate::ports::Series;
 
 /// How many minutes wait to be sent at most; older ones are added to the oldest of these.
@@ -43,10 +42,10 @@ impl Pending {
         }
     }
 
-    /// How many requests wait.
-    pub(super) fn requests(&self) -> f64 {
+    /// What waits of this metric, of the whole gateway.
+    pub(super) fn sum(&self, name: &str) -> f64 {
         let whole = self.series.values().filter(|series| series.route.is_none());
-        whole.filter_map(|series| series.sums.get(REQUESTS)).sum()
+        whole.filter_map(|series| series.sums.get(name)).sum()
     }
 
     /// All that waits, the oldest first; nothing waits any more.
@@ -111,7 +110,8 @@ mod tests {
 
     use faregate_core::time::Timestamp;
 
-    use super::{MINUTES_MAX, Pending, REQUESTS, ROUTES_MAX, SERIES_MAX};
+    use super::{MINUTES_MAX, Pending, ROUTES_MAX, SERIES_MAX};
+    use crate::metrics::REQUESTS;
 
     /// An hour in which each of so many routes is asked once a minute; nothing is sent.
     fn an_hour_of(routes: usize) -> Pending {
@@ -131,7 +131,7 @@ mod tests {
     fn an_outage_keeps_half_an_hour_apart_and_less_of_many_routes_and_loses_no_request() {
         for (routes, kept_apart) in [(1, MINUTES_MAX), (10, MINUTES_MAX), (ROUTES_MAX, 4), (ROUTES_MAX + 50, 4)] {
             let mut pending = an_hour_of(routes);
-            assert_eq!(pending.requests(), 60.0 * routes as f64);
+            assert_eq!(pending.sum(REQUESTS), 60.0 * routes as f64);
             let series = pending.take();
             let minutes = series.iter().filter(|series| series.route.is_none()).count();
             assert_eq!(minutes, kept_apart, "{routes}");
@@ -139,7 +139,7 @@ mod tests {
             assert_eq!(of_routes.map(|series| series.sums[REQUESTS]).sum::<f64>(), 60.0 * routes as f64, "{routes}");
             assert!(pending.take().is_empty());
             pending.keep(series);
-            assert_eq!(pending.requests(), 60.0 * routes as f64, "sent again: {routes}");
+            assert_eq!(pending.sum(REQUESTS), 60.0 * routes as f64, "sent again: {routes}");
         }
     }
 }

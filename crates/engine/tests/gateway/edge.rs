@@ -103,7 +103,7 @@ async fn trusted_hops_pick_the_address_of_events_that_have_a_list() {
     let peer = Peer {
         address: Some([10, 0, 0, 1].into()),
         forwarded_for: vec![[198, 51, 100, 1].into(), [203, 0, 113, 1].into()],
-        iam_arn: None,
+        ..Peer::default()
     };
     assert_eq!(harness.take(Ok(request("GET", "https://h/", &[])), peer).await.status, 200);
     let other = Peer { address: Some([10, 0, 0, 1].into()), ..Peer::default() };

@@ -2,7 +2,15 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use faregate_engine::ports::{Metric, OutboundError, Series, StoreError};
+use faregate_core::problem::{Code, Problem};
+use faregate_engine::{
+    body::full,
+    fakes::FakeOutbound,
+    gateway::Peer,
+    ports::{Metric, OutboundError, Series, StoreError},
+};
+use futures_util::future::join_all;
+use http::Response;
 use serde_json::{Value, json};
 
 use super::support::{Harness, forwarding, get, request};
@@ -35,23 +43,59 @@ async fn a_minute_of_requests_is_one_call_and_every_request_counts_once() {
     // Whether the request beside which they are sent is among them depends on which of the two ends first.
     assert!((11.0..=12.0).contains(&harness.sink.sum("Requests")));
     assert_eq!(harness.sink.faults.operations().len(), 1);
+    calls(&harness, 10).await;
+    assert_eq!(harness.sink.faults.operations().len(), 1, "nothing is due again");
     harness.gateway.leave().await;
-    assert_eq!((harness.sink.sum("Requests"), harness.sink.sum("ColdStarts")), (12.0, 1.0));
-    assert_eq!(values(&harness.sink.sent(), "Latency"), 12);
-    assert_eq!(values(&harness.sink.sent(), "BackendLatency"), 12);
-    assert!(harness.sink.sum("EstimatedCost") >= 12.0 * 200e-9);
+    assert_eq!((harness.sink.sum("Requests"), harness.sink.sum("ColdStarts")), (22.0, 1.0));
+    assert_eq!(values(&harness.sink.sent(), "Latency"), 22);
+    assert_eq!(values(&harness.sink.sent(), "BackendLatency"), 22);
+    assert!(harness.sink.sum("EstimatedCost") >= 22.0 * 200e-9);
     let sent = harness.sink.sent();
     assert!(sent.iter().all(|series| series.minute.as_seconds() % 60 == 0));
     assert!(sent[0].minute < sent[sent.len() - 1].minute, "each with its own minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_requests_that_come_together_one_sends() {
+    let harness = Harness::new(document(json!({}))).await;
+    harness.clock.advance(Duration::from_secs(181));
+    harness.sink.faults.set_slow(Some(Duration::from_millis(100)));
+    let answers = join_all((0..32).map(|_| harness.get("https://h/"))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert_eq!(harness.sink.faults.operations().len(), 1);
+    harness.gateway.leave().await;
+    assert_eq!(harness.sink.sum("Requests"), 32.0);
+}
+
+/// Neither comes by where others send them: an outage at the start must show while it lasts.
+#[tokio::test]
+async fn requests_that_nothing_decides_send_metrics_too() {
+    let nothing_loads = Harness::unpublished(FakeOutbound::answering(|_| Ok(Response::new(full("hello")))));
+    let nothing_decodes = Harness::new(document(json!({}))).await;
+    let malformed = || Problem::new(Code::RequestInvalid, "send an HTTP request");
+    for (harness, errors, seconds) in [(&nothing_loads, "Errors5xx", 60), (&nothing_decodes, "Errors4xx", 180)] {
+        let call = async || match errors {
+            "Errors5xx" => harness.get("https://h/").await.status,
+            _ => harness.take(Err(malformed()), Peer::default()).await.status,
+        };
+        let status = call().await;
+        assert_eq!(status / 100, if errors == "Errors5xx" { 5 } else { 4 });
+        harness.clock.advance(Duration::from_secs(seconds - 1));
+        assert_eq!((call().await, harness.sink.faults.operations().len()), (status, 0), "{errors}");
+        harness.clock.advance(Duration::from_secs(1));
+        assert_eq!((call().await, harness.sink.faults.operations().len()), (status, 1), "{errors}");
+        assert!(harness.sink.sum(errors) >= 2.0, "{errors}");
+        assert_eq!((call().await, harness.sink.faults.operations().len()), (status, 1), "{errors}");
+    }
 }
 
 #[tokio::test]
 async fn few_requests_wait_for_more_but_for_three_intervals_at_most() {
     for (waiting, flush_seconds, seconds, sends) in [
         (50, 60, 60, 0),
-        (99, 60, 179, 0),
-        (100, 60, 59, 0),
-        (100, 60, 60, 1),
+        (999, 60, 179, 0),
+        (1000, 60, 59, 0),
+        (1000, 60, 60, 1),
         (50, 60, 180, 1),
         // Who asks for metrics more often than once a minute gets them.
         (1, 10, 9, 0),
@@ -66,6 +110,20 @@ async fn few_requests_wait_for_more_but_for_three_intervals_at_most() {
         harness.gateway.leave().await;
         assert_eq!(harness.sink.sum("Requests"), (waiting + 1) as f64, "{told}: with the environment at the latest");
     }
+}
+
+#[tokio::test]
+async fn few_requests_do_not_wait_where_one_failed() {
+    let harness = Harness::new(document(json!({}))).await;
+    harness.outbound.then(Err(OutboundError::BrokenAnswer("gone".to_owned())));
+    assert_eq!(harness.get("https://h/").await.status, 502);
+    harness.clock.advance(Duration::from_secs(59));
+    calls(&harness, 1).await;
+    assert_eq!(harness.sink.faults.operations().len(), 0);
+    harness.clock.advance(Duration::from_secs(1));
+    calls(&harness, 1).await;
+    assert_eq!(harness.sink.faults.operations().len(), 1);
+    assert_eq!(harness.sink.sum("Errors5xx"), 1.0);
 }
 
 #[tokio::test]

@@ -101,6 +101,7 @@ impl Payload2<'_> {
             address: http.and_then(|http| http.source_ip.as_deref()?.parse().ok()),
             forwarded_for: Vec::new(),
             iam_arn: iam.and_then(|iam| iam.user_arn.as_deref()).map(str::to_owned),
+            xray_trace: None,
         }
     }
 

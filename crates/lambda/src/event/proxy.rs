@@ -119,7 +119,7 @@ impl ProxyEvent<'_> {
             forwarded_for = peer::before(forwarded_for, address);
             address
         };
-        Peer { address, forwarded_for, iam_arn: None }
+        Peer { address, forwarded_for, ..Peer::default() }
     }
 
     fn request(
