@@ -1,7 +1,7 @@
 //! `cargo xtask bench cold`: how long a new environment takes, beside the least that a Lambda function can do.
 //!
 //! Both are release binaries under the Runtime API driver, started in turn. The gateway loads a snapshot of 500 routes from
-//! the embedded DynamoDB before it asks for its first invocation.
+//! the embedded DynamoDB before it asks for its first invocation; what it takes without that is seen where there is none.
 
 #![allow(
     clippy::print_stdout,
@@ -12,25 +12,24 @@
 
 use std::{
     process::ExitCode,
-    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use faregate_testing::driver::{Driver, DriverBuilder};
-use faregate_tests::{Budget, DynamoDbProxy, Fate, Figure, Stores, baseline, figures, send};
+use faregate_tests::{Budget, Figure, Stores, baseline, figures, send};
 use http::Request;
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 25;
 const ROUTES: usize = 500;
 
-/// What one start took.
+/// What one start took, in milliseconds.
 struct Start {
     /// From the start of the process to its first question for an invocation.
-    ready: Duration,
+    ready: f64,
     /// From the start of the process to the end of its first answer.
-    answered: Duration,
+    answered: f64,
 }
 
 fn main() -> ExitCode {
@@ -46,70 +45,43 @@ fn main() -> ExitCode {
 }
 
 async fn measure() -> Vec<Figure> {
-    let stores = Stores::start().await.expect("stores");
+    let (stores, without_snapshot) = (Stores::start().await.expect("stores"), Stores::start().await.expect("stores"));
     stores.apply(&document()).await.expect("applied");
-    let hello = Driver::builder(baseline("hello"));
-    let (mut gateways, mut hellos, mut unloaded) = (Vec::new(), Vec::new(), Vec::new());
+    let hello = Driver::builder(baseline("hello").expect("a baseline"));
+    let (mut answered, mut unloaded, mut loaded) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        gateways.push(start(stores.gateway().expect("a gateway")).await);
-        hellos.push(start(hello.clone()).await);
-        unloaded.push(until_the_snapshot(&stores).await);
+        let gateway = start(stores.gateway().expect("a gateway")).await;
+        let alone = ready(&without_snapshot.gateway().expect("a gateway").start().await.expect("an environment"));
+        let bare = start(hello.clone()).await;
+        answered.push((gateway.answered, bare.answered));
+        unloaded.push((alone, bare.ready));
+        loaded.push((gateway.ready, bare.ready));
     }
-    let milliseconds = |durations: Vec<Duration>| {
-        figures::median(durations.into_iter().map(|duration| duration.as_secs_f64() * 1e3).collect())
-    };
-    let of = |starts: &[Start], take: fn(&Start) -> Duration| milliseconds(starts.iter().map(take).collect());
-    let figure = |what: &str, value, baseline, budget| {
-        let baseline = Some(of(&hellos, baseline));
-        Figure { what: what.to_owned(), unit: "ms", value, baseline, budget }
-    };
     vec![
-        figure(
-            "process start → first answer, 500 routes",
-            of(&gateways, |start| start.answered),
-            |start| start.answered,
-            Some(Budget::Times(2.5)),
-        ),
-        figure(
-            "process start → first /next, snapshot load aside",
-            milliseconds(unloaded),
-            |start| start.ready,
-            Some(Budget::Times(2.0)),
-        ),
-        figure(
-            "process start → first /next, snapshot loaded",
-            of(&gateways, |start| start.ready),
-            |start| start.ready,
-            None,
-        ),
+        Figure::of_pairs("process start → first answer, 500 routes", "ms", &answered).within(Budget::Times(2.5)),
+        Figure::of_pairs("process start → first /next, snapshot load aside", "ms", &unloaded)
+            .within(Budget::Times(2.0)),
+        Figure::of_pairs("process start → first /next, snapshot loaded", "ms", &loaded),
     ]
 }
 
 async fn start(function: DriverBuilder) -> Start {
     let driver = function.start().await.expect("an environment");
-    let ready = driver.environments()[0].ready_after.expect("it has asked");
+    let ready = ready(&driver);
     let asked = Instant::now();
     let request = Request::get("/routes/7").header("host", "api.example.com").body(Bytes::new()).expect("a request");
     let answer = send(driver.address(), request).await.expect("an answer");
-    let answered = ready + asked.elapsed();
+    let answered = ready + milliseconds(asked.elapsed());
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
     Start { ready, answered }
 }
 
-/// From the start of the process to its first call of DynamoDB: all of its own beginning, without what it loads.
-async fn until_the_snapshot(stores: &Stores) -> Duration {
-    let first_call = Arc::new(OnceLock::new());
-    let noted = Arc::clone(&first_call);
-    let any_operation = "";
-    let proxy = DynamoDbProxy::start(stores.dynamodb().address(), any_operation, move |_| {
-        noted.get_or_init(Instant::now);
-        Fate::Passed
-    });
-    let proxy = proxy.await.expect("a proxy");
-    let gateway = stores.gateway().expect("a gateway").env("AWS_ENDPOINT_URL_DYNAMODB", proxy.url());
-    let driver = gateway.start().await.expect("an environment");
-    let called = *first_call.get().expect("the snapshot is loaded at the start");
-    called - driver.environments()[0].started_at
+fn ready(driver: &Driver) -> f64 {
+    milliseconds(driver.environments()[0].ready_after.expect("it has asked"))
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 fn document() -> Value {

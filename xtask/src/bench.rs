@@ -33,37 +33,46 @@ enum What {
 }
 
 /// What the gateway is compared with, in a workspace of its own.
-const BASELINES: &str = "tests/baselines/Cargo.toml";
+pub(crate) const BASELINES: &str = "tests/baselines/Cargo.toml";
+/// Where that is built.
+pub(crate) const BASELINES_TARGET: &str = "target/baselines";
 
-/// Runs the measurements, optimised as the functions are.
+/// Runs the measurements, optimised as the functions are, all of them even if one fails.
 ///
 /// # Errors
-/// If one does not build, or fails.
+/// If one does not build, or fails, with the causes of all.
 pub(crate) async fn run(arguments: &BenchArguments, workspace: &Workspace) -> Result<(), Failure> {
+    let mut failures = Vec::new();
     for what in arguments.what.map_or_else(|| What::value_variants().to_vec(), |what| vec![what]) {
-        let (package, bench) = match what {
-            What::Cold => ("faregate-tests", "cold"),
-            What::Warm => ("faregate-tests", "warm"),
-            What::Routes => ("faregate-tests", "routes"),
-            What::Cost => ("faregate-tests", "cost"),
-            What::Limits => ("faregate-core", "limits"),
-            What::Tokens => ("faregate-engine", "tokens"),
-        };
-        if matches!(what, What::Cold | What::Warm | What::Cost) {
-            // They measure the binary itself.
-            let mut build = cargo(workspace);
-            build.args(["build", "--quiet", "--release", "--package", "gateway"]);
-            run_command(&mut build, "cargo build --release -p gateway").await?;
+        if let Err(failure) = measure(what, workspace).await {
+            failures.push(failure.to_string());
         }
-        if matches!(what, What::Cold | What::Warm) {
-            let mut build = cargo(workspace);
-            build.args(["build", "--quiet", "--locked", "--release", "--manifest-path", BASELINES]);
-            build.arg("--target-dir").arg(workspace.root().join("target/baselines"));
-            run_command(&mut build, "cargo build --release, what the gateway is compared with").await?;
-        }
-        let mut command = cargo(workspace);
-        command.args(["bench", "--quiet", "--package", package, "--bench", bench]);
-        run_command(&mut command, &format!("cargo bench --bench {bench}")).await?;
     }
-    Ok(())
+    if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\n"))) }
+}
+
+async fn measure(what: What, workspace: &Workspace) -> Result<(), Failure> {
+    let (package, bench) = match what {
+        What::Cold => ("faregate-tests", "cold"),
+        What::Warm => ("faregate-tests", "warm"),
+        What::Routes => ("faregate-tests", "routes"),
+        What::Cost => ("faregate-tests", "cost"),
+        What::Limits => ("faregate-core", "limits"),
+        What::Tokens => ("faregate-engine", "tokens"),
+    };
+    if matches!(what, What::Cold | What::Warm | What::Cost) {
+        // They measure the binary itself.
+        let mut build = cargo(workspace);
+        build.args(["build", "--quiet", "--release", "--package", "gateway"]);
+        run_command(&mut build, "cargo build --release -p gateway").await?;
+    }
+    if matches!(what, What::Cold | What::Warm) {
+        let mut build = cargo(workspace);
+        build.args(["build", "--quiet", "--locked", "--release", "--manifest-path", BASELINES]);
+        build.arg("--target-dir").arg(workspace.root().join(BASELINES_TARGET));
+        run_command(&mut build, "cargo build --release, what the gateway is compared with").await?;
+    }
+    let mut command = cargo(workspace);
+    command.args(["bench", "--quiet", "--package", package, "--bench", bench]);
+    run_command(&mut command, &format!("cargo bench --bench {bench}")).await
 }

@@ -1,6 +1,8 @@
 //! `cargo xtask test`: everything that must hold, in order, up to the first that does not.
 
 mod advisories;
+mod baselines;
+mod otlp;
 mod prerequisites;
 mod providers;
 mod runner;
@@ -11,6 +13,7 @@ mod trees;
 use clap::Args;
 
 use crate::{
+    bench::{BASELINES, BASELINES_TARGET},
     failure::Failure,
     process::{cargo, in_path, run as run_command},
     workspace::Workspace,
@@ -64,6 +67,9 @@ pub(crate) async fn run(arguments: &TestArguments, workspace: &Workspace) -> Res
 async fn quick(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure> {
     let format = cargo_run(workspace, &["fmt", "--all", "--check"], &[]);
     runner.step("format", format).await?;
+    let baselines = cargo_run(workspace, &["fmt", "--manifest-path", BASELINES, "--check"], &[]);
+    runner.step("format: baselines of benches", baselines).await?;
+    runner.step("versions: baselines of benches", async { baselines::same_versions(workspace) }).await?;
     runner.step("template: no development switch", async { template::no_development_switch(workspace) }).await?;
     runner.step("template: the edge's function", template::edge_function(workspace)).await
 }
@@ -76,6 +82,9 @@ async fn lints(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure
         runner.step(&format!("clippy: {function} alone"), cargo_run(workspace, &own, &[])).await?;
     }
     runner.optional("clippy: fuzz targets", fuzz_lints(workspace)).await?;
+    let baselines = ["clippy", "--locked", "--manifest-path", BASELINES, "--target-dir", BASELINES_TARGET];
+    let baselines = [&baselines[..], &["--", "-D", "warnings"]].concat();
+    runner.step("clippy: baselines of benches", cargo_run(workspace, &baselines, &[])).await?;
     let docs = ["doc", "--workspace", "--no-deps", "--all-features", "--document-private-items"];
     runner.step("docs", cargo_run(workspace, &docs, &[("RUSTDOCFLAGS", "-D warnings")])).await
 }
@@ -98,6 +107,8 @@ async fn walls(runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure
 }
 
 async fn tests(arguments: &TestArguments, runner: &mut Runner, workspace: &Workspace) -> Result<(), Failure> {
+    // Before the one without it, which then has the name.
+    runner.step("build: gateway with otlp", otlp::build(workspace)).await?;
     for program in PROGRAMS {
         let build = ["build", "--package", program];
         runner.step(&format!("build: {program}"), cargo_run(workspace, &build, &[])).await?;

@@ -20,8 +20,8 @@ const IDLE: Duration = Duration::from_secs(20);
 const IDLE_PER_HOST_MAX: usize = 64;
 /// A response's header section, and what HTTP/1.1 buffers of a connection at once.
 pub(crate) const HEADER_BYTES_MAX: usize = 64 * 1024;
-/// Lines in a response's header section over HTTP/1.1.
-pub(crate) const HEADER_LINES_MAX: usize = 1024;
+/// Lines in a response's header section over HTTP/1.1; room for so many is made for each response.
+pub(crate) const HEADER_LINES_MAX: usize = 256;
 /// What an HTTP/2 backend may send ahead of the reader: on one stream, and on all of a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;

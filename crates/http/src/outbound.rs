@@ -31,7 +31,7 @@ use crate::tls::{Tls, public_roots};
 /// HTTP/1.1 even to backends that speak HTTP/2.
 ///
 /// What comes back is the status, the headers and the data of the body. A backend that switches protocols, or
-/// sends more than 64 KB or (over HTTP/1.1) 1,024 lines of headers, has given a broken answer.
+/// sends more than 64 KB or (over HTTP/1.1) 256 lines of headers, has given a broken answer.
 pub struct OutboundClient {
     guard: Arc<Guard>,
     pools: Pools,

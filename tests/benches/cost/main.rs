@@ -25,12 +25,10 @@ use faregate_core::{
 use fleet::{Counted, Fleet};
 use month::Publish;
 
-/// Dollars per million, for [`BUDGETED_MILLIONS`] a month and more, of which each environment gets [`BUDGETED_RATE`].
+/// Dollars per million, for [`BUDGETED_MILLIONS`] a month and more.
 const BUDGET: f64 = 0.33;
 /// A hundred, and a little less for how rates are rounded.
 const BUDGETED_MILLIONS: f64 = 99.0;
-/// Requests a second and environment, of all environments that there were at once.
-const BUDGETED_RATE: f64 = 10.0;
 
 /// How long a backend takes.
 const BACKEND: Duration = Duration::from_millis(20);
@@ -57,8 +55,8 @@ const WORKLOADS: [Workload; 9] = [
 /// Those of a million, a hundred million and ten billion requests a month.
 const MONTHS: [usize; 3] = [1, 3, 5];
 
-/// Which of them is set beside servers: 100 million a month, of a key that is busy in each environment.
-const BUDGETED: usize = 3;
+/// Which of them is set beside servers: 100 million a month of one consumer.
+const BESIDE_SERVERS: usize = 3;
 
 /// A rate of requests.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +71,7 @@ pub(crate) struct Workload {
 
 impl Workload {
     /// Whether there is as much of it as the budget is for.
-    fn is_large(&self) -> bool {
+    pub(crate) fn is_budgeted(&self) -> bool {
         table::millions(self.rate) >= BUDGETED_MILLIONS
     }
 }
@@ -84,13 +82,6 @@ pub(crate) struct Case {
     pub(crate) workload: Workload,
     pub(crate) sink: Sink,
     pub(crate) counted: Counted,
-}
-
-impl Case {
-    /// Whether the budget is for this one.
-    pub(crate) fn is_budgeted(&self) -> bool {
-        self.workload.is_large() && table::rate_of_environment(self) >= BUDGETED_RATE
-    }
 }
 
 fn main() -> std::process::ExitCode {
@@ -120,24 +111,20 @@ fn main() -> std::process::ExitCode {
 /// Holds each row that the budget is for to it, however its requests are spread over consumers and environments.
 fn budget(cases: &[Case], prices: &Prices) -> bool {
     println!(
-        "\nThe budget is ${BUDGET:.2} a million, without egress and what a month costs anyway, of 100 M a month and more\nand ten requests a second and environment.\n"
+        "\nThe budget is ${BUDGET:.2} a million, without egress and what a month costs anyway, of 100 M a month and more:\n"
     );
-    let mut within = true;
-    for case in cases {
-        let Workload { rate, .. } = case.workload;
+    let (mut held, mut over) = (0, 0);
+    for case in cases.iter().filter(|case| case.workload.is_budgeted()) {
         let dollars = table::per_million(&case.counted, prices);
-        let verdict = match case.is_budgeted() {
-            true if dollars > BUDGET => "OVER",
-            true => "within",
-            false if case.workload.is_large() => "not held to it: less than 10 requests/s an environment",
-            false => "not held to it: less than 100 M a month",
-        };
-        within &= verdict != "OVER";
-        let (each, consumers) = (table::rate_of_environment(case), table::consumers(&case.workload));
+        let is_over = dollars > BUDGET;
+        (held, over) = (held + 1, over + usize::from(is_over));
         println!(
-            "- {rate} requests/s, {each:.1} an environment, {consumers} consumers, {}: ${dollars:.3}, {verdict}",
-            table::name(case.sink)
+            "- {} requests/s, {} consumers, {}: ${dollars:.3}, {}",
+            case.workload.rate,
+            table::consumers(&case.workload),
+            table::name(case.sink),
+            if is_over { "OVER" } else { "within" }
         );
     }
-    within
+    held > 0 && over == 0
 }

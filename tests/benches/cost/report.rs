@@ -1,8 +1,9 @@
 //! The same figures as JSON, under `target/bench`.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use faregate_core::cost::Prices;
+use faregate_tests::figures;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -27,7 +28,7 @@ pub(crate) fn write(cases: &[Case], processor: Duration, publish: Publish, price
             "sink": table::name(*sink),
             "dollars_per_million": table::per_million(counted, prices),
             "parts": dollars(&table::parts(counted, prices)),
-            "is_budgeted": case.is_budgeted(),
+            "is_budgeted": case.workload.is_budgeted(),
             "counted": {
                 "requests": counted.requests, "environments": counted.environments, "milliseconds": counted.milliseconds,
                 "writes": counted.writes, "half_reads": counted.half_reads, "log_lines": counted.log_lines,
@@ -43,9 +44,5 @@ pub(crate) fn write(cases: &[Case], processor: Duration, publish: Publish, price
         "fixed_dollars_per_month": dollars(&month::fixed(publish, prices)),
         "cases": cases.iter().map(of_case).collect::<Vec<_>>(),
     });
-    let folder = faregate_tests::target_folder().join("bench");
-    fs::create_dir_all(&folder).expect("a folder");
-    let file = folder.join("cost.json");
-    fs::write(&file, format!("{report:#}\n")).expect("a file");
-    file
+    figures::keep("cost", &report).expect("a file")
 }

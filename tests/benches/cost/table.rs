@@ -44,7 +44,7 @@ pub(crate) fn millions(rate: f64) -> f64 {
     rate * 3600.0 * HOURS / 1e6
 }
 
-/// Requests that an environment gets in a second, in the mean of all that there were at once.
+/// Requests that an environment gets in a second, in the mean of all that ever were: the last ones seldom get any.
 pub(crate) fn rate_of_environment(case: &Case) -> f64 {
     case.workload.rate / case.counted.environments as f64
 }
@@ -211,8 +211,7 @@ fn fixed(cases: &[Case], publish: Publish, prices: &Prices) {
         "- egress to the internet, ${egress:.3} per million: answers of {ANSWER_BYTES} bytes at ${EGRESS_GB} a GB"
     );
     let (fixed, each) = neighbours::servers();
-    // The rate that the budget is for.
-    let own = per_million(&cases[2 * crate::BUDGETED].counted, prices);
+    let own = per_million(&cases[2 * crate::BESIDE_SERVERS].counted, prices);
     let even = fixed / (own - each);
     println!(
         "\nA server is cheaper above {even:.0} million requests a month: {SERVERS} t4g.small behind a load balancer cost \
@@ -253,6 +252,10 @@ fn assumptions(processor: Duration, overhead: Duration, publish: Publish, prices
         LIFETIME.as_secs() / 3600,
         INIT.as_millis()
     );
+    println!(
+        "- the document is the demo's route with a key, with limits that nobody meets: one route, one backend, a plan with a rate \
+         limit and a quota"
+    );
     println!("- arrivals are random (Poisson); the environment that was free last gets the next one, as in Lambda");
     println!("- a write of a counter is one unit; a read is eventually consistent and of 4 KB at most: half a unit");
     println!(
@@ -261,7 +264,7 @@ fn assumptions(processor: Duration, overhead: Duration, publish: Publish, prices
     month::print_assumptions(publish);
     println!(
         "- default settings: one line in a hundred requests, metrics once a minute and environment, or in three minutes where it \
-         had fewer than 100 requests"
+         had fewer than 1,000 requests"
     );
     println!(
         "- of the others: their access logs are left out; HTTP API asks a function for the key (5 min cached) and limits \

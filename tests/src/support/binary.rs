@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 /// The binary was not built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is missing: run `cargo build -p {package}`{} first", .path.display(), release_flag(.path))]
+#[error("{} is missing: run `{command}` first", .path.display())]
 pub struct MissingBinary {
-    /// Its name, which is its package's.
-    pub package: String,
+    /// What builds it.
+    pub command: String,
     /// Where it should be.
     pub path: PathBuf,
 }
@@ -21,13 +21,22 @@ pub struct MissingBinary {
 /// [`MissingBinary`] with what to run.
 pub fn binary(name: &str) -> Result<PathBuf, MissingBinary> {
     let path = profile_folder().join(name);
-    if path.is_file() { Ok(path) } else { Err(MissingBinary { package: name.to_owned(), path }) }
+    let command = format!("cargo build -p {name}{}", release_flag(&path));
+    built(path, command)
 }
 
 /// What the gateway is compared with, as `cargo xtask bench` built it: `target/baselines/release/<name>`.
-#[must_use]
-pub fn baseline(name: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/baselines/release")).join(name)
+///
+/// # Errors
+///
+/// [`MissingBinary`] with what to run.
+pub fn baseline(name: &str) -> Result<PathBuf, MissingBinary> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/baselines/release"));
+    built(folder.join(name), "cargo xtask bench".to_owned())
+}
+
+fn built(path: PathBuf, command: String) -> Result<PathBuf, MissingBinary> {
+    if path.is_file() { Ok(path) } else { Err(MissingBinary { command, path }) }
 }
 
 /// The target folder, for reports.

@@ -15,9 +15,13 @@ pub struct Figure {
     pub unit: &'static str,
     /// How much it is: a median.
     pub value: f64,
-    /// What it is compared with, measured in the same run.
+    /// What it is compared with, measured in the same run: a median, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<f64>,
+    /// How many times the baseline it is. Where both were measured in turn it is the median of the pairs: the machine's speed
+    /// may drift between them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
     /// How much it may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
@@ -34,10 +38,32 @@ pub enum Budget {
 }
 
 impl Figure {
-    /// How many times its baseline it is.
+    /// The medians of what was measured.
+    ///
+    /// # Panics
+    ///
+    /// Without any.
     #[must_use]
-    pub fn ratio(&self) -> Option<f64> {
-        self.baseline.map(|baseline| self.value / baseline)
+    pub fn of(what: impl Into<String>, unit: &'static str, values: Vec<f64>) -> Self {
+        Self { what: what.into(), unit, value: median(values), baseline: None, ratio: None, budget: None }
+    }
+
+    /// Beside a baseline, both measured in turn.
+    ///
+    /// # Panics
+    ///
+    /// Without any.
+    #[must_use]
+    pub fn of_pairs(what: impl Into<String>, unit: &'static str, pairs: &[(f64, f64)]) -> Self {
+        let (values, baselines): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+        let ratio = median(pairs.iter().map(|(value, baseline)| value / baseline).collect());
+        Self { baseline: Some(median(baselines)), ratio: Some(ratio), ..Self::of(what, unit, values) }
+    }
+
+    /// It may be so much.
+    #[must_use]
+    pub fn within(self, budget: Budget) -> Self {
+        Self { budget: Some(budget), ..self }
     }
 
     /// Whether it is within its budget, if it has one.
@@ -46,7 +72,7 @@ impl Figure {
         match self.budget {
             None => true,
             Some(Budget::AtMost(most)) => self.value <= most,
-            Some(Budget::Times(times)) => self.ratio().is_some_and(|ratio| ratio <= times),
+            Some(Budget::Times(times)) => self.ratio.is_some_and(|ratio| ratio <= times),
         }
     }
 }
@@ -62,7 +88,7 @@ pub fn table(figures: &[Figure]) -> String {
     for figure in figures {
         let unit = figure.unit;
         let baseline = or_dash(figure.baseline.map(|baseline| format!("{baseline:.2} {unit}")));
-        let ratio = or_dash(figure.ratio().map(|ratio| format!("{ratio:.2}")));
+        let ratio = or_dash(figure.ratio.map(|ratio| format!("{ratio:.2}")));
         let budget = or_dash(figure.budget.map(|budget| match budget {
             Budget::Times(times) => format!("{times} ×"),
             Budget::AtMost(most) => format!("{most} {unit}"),
@@ -108,7 +134,11 @@ mod tests {
     use super::{Budget, Figure, median, table};
 
     fn figure(value: f64, baseline: Option<f64>, budget: Option<Budget>) -> Figure {
-        Figure { what: "a thing".to_owned(), unit: "ms", value, baseline, budget }
+        let figure = match baseline {
+            Some(baseline) => Figure::of_pairs("a thing", "ms", &[(value, baseline)]),
+            None => Figure::of("a thing", "ms", vec![value]),
+        };
+        Figure { budget, ..figure }
     }
 
     #[test]
@@ -132,6 +162,12 @@ mod tests {
         let table = table(&figures);
         assert!(table.contains("| a thing | 3.00 ms | 2.00 ms | 1.50 | 1 × | OVER |"), "{table}");
         assert!(table.ends_with("| a thing | 1.00 ms | - | - | - |  |"), "{table}");
+    }
+
+    #[test]
+    fn a_ratio_is_that_of_the_pairs() {
+        let pairs = Figure::of_pairs("a thing", "ms", &[(1.0, 1.0), (8.0, 4.0), (9.0, 9.0)]);
+        assert_eq!((pairs.value, pairs.baseline, pairs.ratio), (8.0, Some(4.0), Some(1.0)));
     }
 
     #[test]

@@ -11,7 +11,8 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn pass(client: &reqwest::Client, backend: &str, request: Request) -> Result<Response<Body>, Error> {
-    let url = format!("{backend}{}", request.raw_http_path());
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let url = format!("{backend}{}{query}", request.raw_http_path());
     let (parts, body) = request.into_parts();
     let mut headers = parts.headers;
     headers.remove("host");
