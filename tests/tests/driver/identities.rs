@@ -4,9 +4,9 @@ use bytes::Bytes;
 use faregate_core::api_key::KeyHash;
 use faregate_engine::ports::KeyAdmin;
 use faregate_testing::issuer::SigningKey;
-use faregate_tests::{Backend, Stack, full};
+use faregate_tests::{Answer, Backend, Stack, again, full};
 use futures_util::{StreamExt, stream};
-use http::Response;
+use http::{Request, Response, request::Builder};
 use serde_json::{Value, json};
 
 use super::support::{document, request};
@@ -64,7 +64,7 @@ async fn identity_headers_cross_no_route_in_any_spelling() {
     routes.extend([route("jwt", jwt), route("asked", asked), route("metadata", metadata)]);
     document["issuers"] = json!([issuer("main", &key)]);
     let stack = Stack::start(&document).await.expect("a stack");
-    let names = ["x-user-id", "x-team", "x-tier", "x-faregate-consumer", "x-faregate-scopes", "x-faregate-plan"];
+    let names = ["x-user-id", "x-team", "x-a", "x-tier", "x-faregate-consumer", "x-faregate-scopes", "x-faregate-plan"];
     let mut sent = request("GET", "/open").header("x-kept", "1");
     for name in names {
         sent = sent.header(name, "forged").header(name, "twice").header(name.to_uppercase(), "again");
@@ -141,21 +141,25 @@ async fn no_cached_answer_of_an_endpoint_serves_another_request() {
     })
     .await
     .expect("an endpoint");
-    let asked = json!({"id": "sso", "url": endpoint.url(), "consumer_header": "x-consumer", "send": ["x-user", "x-tenant"],
-                       "cache_seconds": 60});
-    let stack =
-        Stack::start(&document(&backend, &json!({"authenticate": {"forward_auth": asked}}))).await.expect("a stack");
-    let call = async |target: &str, headers: &[(&str, &str)]| {
-        let mut sent = request("GET", target);
+    let asked = |id: &str| {
+        json!({"forward_auth": {"id": id, "url": endpoint.url(), "consumer_header": "x-consumer",
+                                "send": ["x-user", "x-tenant"], "cache_seconds": 60}})
+    };
+    let mut document = document(&backend, &json!({"authenticate": asked("sso")}));
+    let other = json!({"id": "other", "match": [{"headers": [{"name": "x-route", "exact": "other"}]}],
+                       "authenticate": asked("other"), "forward": {"backend": "b"}});
+    document["routes"].as_array_mut().expect("routes").push(other);
+    let stack = Stack::start(&document).await.expect("a stack");
+    let send = async |mut sent: Builder, headers: &[(&str, &str)]| {
         for (name, value) in headers {
             sent = sent.header(*name, *value);
         }
-        let answer = stack.send(sent.body(Bytes::new()).expect("a request")).await.expect("an answer");
-        (
-            answer.status.as_u16(),
-            answer.header("www-authenticate"),
-            answer.seen().and_then(|seen| seen.header("x-faregate-consumer")),
-        )
+        stack.send(sent.body(Bytes::new()).expect("a request")).await.expect("an answer")
+    };
+    let consumer = |answer: &Answer| answer.seen().and_then(|seen| seen.header("x-faregate-consumer"));
+    let call = async |target: &str, headers: &[(&str, &str)]| {
+        let answer = send(request("GET", target), headers).await;
+        (answer.status.as_u16(), answer.header("www-authenticate"), consumer(&answer))
     };
     let passed = |name: &str| (200, None, Some(format!("forward_auth:sso:{name}")));
     for _ in 0..3 {
@@ -170,6 +174,38 @@ async fn no_cached_answer_of_an_endpoint_serves_another_request() {
     assert_eq!(call("/a", &[("x-user", "alice")]).await, passed("alice"));
     assert_eq!(call("/a", &[("x-user", "alice")]).await, passed("alice"));
     assert_eq!(endpoint.seen().len(), 7, "a missing header is never cached");
+    // Neither does the same client with another method, at another host, or by another policy.
+    let alice = [("x-user", "alice"), ("x-tenant", "1")];
+    let by_another = [("x-route", "other"), alice[0], alice[1]];
+    let elsewhere = Request::get("/a").header("host", "other.example.com");
+    for (number, (sent, headers, id)) in [
+        (request("POST", "/a"), &alice[..], "sso"),
+        (elsewhere, &alice[..], "sso"),
+        (request("GET", "/a"), &by_another[..], "other"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = send(sent, headers).await;
+        assert_eq!(consumer(&answer), Some(format!("forward_auth:{id}:alice")), "{}", answer.text());
+        assert_eq!(endpoint.seen().len(), 8 + number, "{headers:?} by {id}");
+    }
+    // Nor after a new snapshot, whatever that one changed.
+    document["settings"]["expose_version"] = json!(true);
+    stack.stores().apply(&document).await.expect("applied");
+    let (mut again, mut answers) = (again(), 0);
+    loop {
+        again.tick().await;
+        let answer = send(request("GET", "/a"), &alice).await;
+        assert_eq!(consumer(&answer).as_deref(), Some("forward_auth:sso:alice"));
+        if answer.header("x-faregate-config").is_some() {
+            break;
+        }
+        assert_eq!(endpoint.seen().len(), 10, "cached until then");
+        answers += 1;
+        assert!(answers < 1000, "the change never served");
+    }
+    assert_eq!(endpoint.seen().len(), 11, "the first request that it decides is asked about");
 }
 
 /// 30: tokens verified at once in one environment, first and repeated, are never mixed up.

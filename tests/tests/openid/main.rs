@@ -198,13 +198,25 @@ async fn opaque_tokens_are_asked_about_and_can_be_taken_back() {
     }
     assert_eq!(code(&call(&stack, "/opaque", &token).await), (401, json!("credentials_invalid")));
 
-    let other = provider.token("read", None).await.expect("a token");
+    let (other, third) =
+        (provider.token("read", None).await.expect("a token"), provider.token("read", None).await.expect("a token"));
     provider.tell("stop").await.expect("stopped");
     assert_eq!(code(&call(&stack, "/opaque", &other).await), (503, json!("dependency_unavailable")));
     provider.tell("start").await.expect("started");
     // The failure is remembered for a second.
     let started = Instant::now();
     while call(&stack, "/opaque", &other).await.status.as_u16() != 200 {
+        assert!(started.elapsed() < Duration::from_secs(20), "the provider answers again and nobody asks it");
+    }
+
+    // One that takes the question and says nothing is no refusal either.
+    provider.tell("hang").await.expect("hanging");
+    let asked = provider.requests("/token/introspection").await.expect("a count");
+    assert_eq!(code(&call(&stack, "/opaque", &third).await), (503, json!("dependency_unavailable")));
+    assert_eq!(provider.requests("/token/introspection").await.expect("a count"), asked + 1);
+    provider.tell("resume").await.expect("resumed");
+    let started = Instant::now();
+    while call(&stack, "/opaque", &third).await.status.as_u16() != 200 {
         assert!(started.elapsed() < Duration::from_secs(20), "the provider answers again and nobody asks it");
     }
 }

@@ -77,10 +77,13 @@ mod ssm_contract {
 
 #[tokio::test]
 async fn parameters_are_asked_for_decrypted() {
-    let ssm = Ssm::start(false).await;
-    ssm.server.set("/faregate/a", "value");
-    assert_eq!(ssm.reads("/faregate/a", "value").await, Ok(true));
-    assert_eq!(ssm.server.requests(), [json!({"Name": "/faregate/a", "WithDecryption": true})]);
+    // Parameter Store itself reads Secrets Manager for a name of the second kind: it goes out to the letter.
+    for name in ["/faregate/a", "/aws/reference/secretsmanager/faregate/edge/A-b_1"] {
+        let ssm = Ssm::start(false).await;
+        ssm.server.set(name, "value");
+        assert_eq!(ssm.reads(name, "value").await, Ok(true));
+        assert_eq!(ssm.server.requests(), [json!({"Name": name, "WithDecryption": true})]);
+    }
 }
 
 #[tokio::test]

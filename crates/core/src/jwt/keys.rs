@@ -12,6 +12,8 @@ use super::{Algorithm, SignedToken, json::parse_strict};
 const KEYS_MAX: usize = 100;
 /// Fewest and most bits of an RSA key (RFC 7518 §3.3; more than the most would only cost time).
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+/// What only the owner of a key may have (RFC 7518 §6.2.2, §6.3.2 and §6.4.1).
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Keys that can verify; those that cannot were left out.
 #[derive(Clone, Default)]
@@ -34,6 +36,14 @@ pub enum InvalidKeySet {
     /// No key of it can verify a signature.
     #[error("a JWK set without any usable key")]
     Empty,
+    /// A key of it is not public: whoever reads it can sign.
+    #[error("key {index} of the set has the private member `{member}`: only public keys belong here")]
+    Private {
+        /// Which one, from 0.
+        index: usize,
+        /// What of it, by name.
+        member: &'static str,
+    },
 }
 
 /// Why no key verifies a token, for the record.
@@ -66,14 +76,19 @@ impl KeySet {
         Self::read(&parse_strict(bytes).map_err(|_| InvalidKeySet::Malformed)?)
     }
 
-    /// The same of a set in a document, where one that verifies nothing is a mistake.
+    /// The same of a set in a document, where one that verifies nothing is a mistake, and so is a private key: documents
+    /// are published, exported and compared as they are (SECURITY.md 11).
     ///
     /// # Errors
     ///
     /// [`InvalidKeySet`].
     pub fn from_value(set: &Value) -> Result<Self, InvalidKeySet> {
-        let set = Self::read(set)?;
-        if set.is_empty() { Err(InvalidKeySet::Empty) } else { Ok(set) }
+        let keys = Self::read(set)?;
+        match private_member(set) {
+            Some((index, member)) => Err(InvalidKeySet::Private { index, member }),
+            None if keys.is_empty() => Err(InvalidKeySet::Empty),
+            None => Ok(keys),
+        }
     }
 
     fn read(set: &Value) -> Result<Self, InvalidKeySet> {
@@ -188,6 +203,14 @@ impl Key {
     }
 }
 
+/// The first private member of a set, and in which key; a `null` is none.
+fn private_member(set: &Value) -> Option<(usize, &'static str)> {
+    let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let has = |key: &Value, member: &str| key.get(member).is_some_and(|value| !value.is_null());
+    let find = |key: &Value| PRIVATE_MEMBERS.into_iter().find(|member| has(key, member));
+    keys.enumerate().find_map(|(index, key)| Some((index, find(key)?)))
+}
+
 /// RFC 7517 §4.3: a key with `key_ops` verifies only if it says so.
 fn is_for_something_else(key_ops: &Value) -> bool {
     !key_ops.as_array().is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
@@ -205,4 +228,44 @@ fn bits(number: &[u8]) -> usize {
 /// Odd, more than 1, at most 64 bits.
 fn is_exponent(bytes: &[u8]) -> bool {
     (2..=64).contains(&bits(bytes)) && bytes.last().is_some_and(|last| last % 2 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{InvalidKeySet, KeySet, PRIVATE_MEMBERS};
+
+    /// Public keys: RFC 8037 appendix A.2, and RFC 7517 appendix A.1.
+    fn public() -> [Value; 2] {
+        [
+            json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}),
+            json!({"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+                   "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}),
+        ]
+    }
+
+    #[test]
+    fn a_documents_set_has_public_keys_only() {
+        assert!(KeySet::from_value(&json!({"keys": public()})).is_ok());
+        for member in PRIVATE_MEMBERS {
+            for index in [0, 1] {
+                let mut keys = public();
+                keys[index][member] = json!("c2VjcmV0");
+                let set = json!({"keys": keys});
+                let error = KeySet::from_value(&set).expect_err("a private key");
+                assert_eq!(error, InvalidKeySet::Private { index, member });
+                assert!(!error.to_string().contains("c2VjcmV0"), "{error}");
+                // A provider that shows too much is still one whose public keys verify.
+                assert!(KeySet::from_jwks(set.to_string().as_bytes()).is_ok_and(|set| !set.is_empty()));
+            }
+        }
+        let shared = json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]});
+        assert_eq!(KeySet::from_value(&shared).err(), Some(InvalidKeySet::Private { index: 0, member: "k" }));
+        // However many keys stand before it, more than are looked at for signatures among them.
+        let mut keys = vec![public()[0].clone(); 150];
+        keys.push(json!({"kty": "oct", "k": "c2VjcmV0"}));
+        let error = KeySet::from_value(&json!({"keys": keys})).err();
+        assert_eq!(error, Some(InvalidKeySet::Private { index: 150, member: "k" }));
+    }
 }

@@ -17,7 +17,7 @@ pub struct ApiKey {
     pub header: String,
     /// The scheme before the key in the header, as `Bearer`; empty: the value is the key.
     pub scheme: String,
-    /// The query parameter; empty: none.
+    /// The query parameter, visible ASCII without `"` and `\`; empty: none.
     pub query: String,
     /// Whether the backend never sees the key.
     pub hide_credentials: bool,
@@ -57,6 +57,11 @@ impl ApiKey {
         if self.header.is_empty() && self.query.is_empty() {
             place.error(codes::MISSING_FIELD, "a header or a query parameter is needed");
         }
+        // It stands in the challenge of a 401, within quotes.
+        if !self.query.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)) {
+            let message = "a query parameter's name is visible ASCII without `\"` and `\\`";
+            place.at("query").error(codes::INVALID_VALUE, message);
+        }
         let in_header =
             if self.header.is_empty() { None } else { HeaderPlace::compile(&self.header, &self.scheme, place) };
         ApiKeyPolicy {
@@ -77,7 +82,7 @@ impl ApiKeyPolicy {
             place => {
                 let header = place.as_ref().map(|place| HeaderName::as_str(&place.name));
                 let name = header.or(self.query.as_deref()).unwrap_or_default();
-                format!("ApiKey name=\"{}\"", name.replace(['"', '\\'], ""))
+                format!("ApiKey name=\"{name}\"")
             }
         }
     }
@@ -101,5 +106,29 @@ mod tests {
             ApiKey { header: name.into(), ..ApiKey::default() }.compile(&mut report.entry("route", "r"));
         }
         assert_eq!(report.len(), 8);
+    }
+
+    #[test]
+    fn a_query_parameter_has_a_name_that_a_challenge_can_say() {
+        for (name, is_sound) in [
+            ("key", true),
+            ("api-key[0]:~!", true),
+            ("a b", false),
+            ("a\tb", false),
+            ("a\nb", false),
+            ("a\u{7f}", false),
+            ("schlüssel", false),
+            ("a\"b", false),
+            ("a\\b", false),
+        ] {
+            let mut report = Report::default();
+            let key = ApiKey { header: String::new(), query: name.into(), ..ApiKey::default() };
+            let policy = key.compile(&mut report.entry("route", "r"));
+            let found: Vec<_> =
+                report.into_diagnostics().into_iter().map(|found| (found.pointer, found.code)).collect();
+            let expected = if is_sound { vec![] } else { vec![("/query".to_owned(), "invalid_value".to_owned())] };
+            assert_eq!(found, expected, "{name:?}");
+            assert!(!is_sound || policy.challenge() == format!("ApiKey name=\"{name}\""));
+        }
     }
 }

@@ -260,12 +260,16 @@ impl AuthorizePolicy {
         &self.rules
     }
 
-    /// The first rule that does not hold. What is wanted must be met by one of `callers`, and all claims by the same
-    /// one; what is denied may not be true of any of `proven`.
+    /// The rule that does not hold: the first one, but scopes before all others that do not deny. What is wanted must be
+    /// met by one of `callers`, and all claims by the same one; what is denied may not be true of any of `proven`.
     #[must_use]
     pub fn broken(&self, callers: &[Subject<'_>], proven: &[Subject<'_>]) -> Option<&Rule> {
-        if let Some(rule) = self.rules.iter().find(|rule| !rule.holds(callers, proven)) {
-            return Some(rule);
+        let mut broken = self.rules.iter().filter(|rule| !rule.holds(callers, proven));
+        if let Some(first) = broken.next() {
+            // Scopes are the one thing that a client is told of, and can ask for.
+            let denies = matches!(first, Rule::ConsumersDenied(_) | Rule::GroupsDenied(_));
+            let scopes = broken.find(|rule| !denies && matches!(rule, Rule::Scopes { .. }));
+            return Some(scopes.unwrap_or(first));
         }
         let mut claims = self.rules.iter().filter(|rule| matches!(rule, Rule::Claim { .. }));
         let by_one = callers.iter().any(|caller| claims.clone().all(|rule| rule.holds(&[*caller], proven)));
@@ -416,6 +420,28 @@ mod tests {
             (json!({"path": ["tenant", "x"], "present": false}), true),
         ] {
             assert_eq!(allows(json!({"claims": [rule]}), &[], &[], claims.clone()), expected, "{rule}");
+        }
+    }
+
+    #[test]
+    fn scopes_that_are_short_are_named_before_all_that_does_not_deny() {
+        let wanted = json!({"scopes": {"all": ["write"]}, "claims": [{"name": "tenant", "equals": "acme"}]});
+        let allowed = json!({"groups": {"allow": ["staff"]}, "consumers": {"allow": ["other"]}});
+        for (more, expected) in [
+            (json!({}), "scopes all of write"),
+            (allowed.clone(), "scopes all of write"),
+            (json!({"groups": {"allow": ["staff"], "deny": ["guests"]}}), "groups none of guests"),
+            (json!({"consumers": {"deny": ["main:alice"]}}), "consumer none of main:alice"),
+            (json!({"scopes": {"all": ["read"]}, "consumers": allowed["consumers"]}), "consumer one of other"),
+        ] {
+            let mut rules = wanted.clone();
+            rules.as_object_mut().expect("rules").extend(more.as_object().expect("rules").clone());
+            let rules: Authorize = serde_json::from_value(rules).expect("rules");
+            let policy = rules.compile(&mut Report::default().entry("route", "r"));
+            let (scopes, groups): ([Box<str>; 1], [Box<str>; 1]) = (["read".into()], ["guests".into()]);
+            let subject = Subject { consumer: "main:alice", scopes: &scopes, groups: &groups, claims: None };
+            let broken = policy.broken(&[subject], &[subject]).map(ToString::to_string);
+            assert_eq!(broken.as_deref(), Some(expected), "{more}");
         }
     }
 

@@ -97,8 +97,18 @@ async fn a_scope_that_is_short_is_told_whatever_proved_the_caller() {
     let jwt = json!({"jwt": {"issuers": ["main"]}});
     for (authenticate, header) in [(jwt, ("authorization", token.as_str())), (json!("api_key"), ("x-api-key", KEY))] {
         for scopes in [json!({"all": ["admin"]}), json!({"any": ["admin"]})] {
-            let authorize = Some(json!({"scopes": scopes}));
-            assert_eq!(refused(&authenticate, authorize, &key, &[header]).await, (403, vec![SCOPE.to_owned()]));
+            // Whatever else is missing, too; but who is denied is told nothing.
+            for (more, challenges) in [
+                (json!({}), vec![SCOPE.to_owned()]),
+                (json!({"groups": {"allow": ["staff"]}}), vec![SCOPE.to_owned()]),
+                (json!({"consumers": {"allow": ["other"]}}), vec![SCOPE.to_owned()]),
+                (json!({"consumers": {"deny": ["main:alice", "acme"]}}), vec![]),
+            ] {
+                let mut authorize = json!({"scopes": scopes});
+                authorize.as_object_mut().expect("rules").extend(more.as_object().expect("rules").clone());
+                let found = refused(&authenticate, Some(authorize.clone()), &key, &[header]).await;
+                assert_eq!(found, (403, challenges), "{authorize}");
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::support::{Answer, Harness, forwarding, request};
+use super::support::{Answer, Harness, KEY, forwarding, request};
 
 const ENDPOINT: &str = "https://sso.example.com";
 
@@ -144,6 +144,95 @@ async fn an_answer_is_cached_for_exactly_what_was_asked() {
     }
     harness.clock.advance(Duration::from_secs(30));
     assert_eq!(send("GET", "https://h/1", &both).await, 11);
+}
+
+/// SECURITY.md 9: each endpoint has its own say, though all that it is told is the same.
+#[tokio::test]
+async fn what_one_endpoint_said_is_no_answer_of_another() {
+    let endpoint = |id: &str| json!({"forward_auth": {"id": id, "url": format!("{ENDPOINT}/{id}"), "send": ["cookie"], "consumer_header": "x-consumer", "cache_seconds": 60}});
+    let outbound = FakeOutbound::answering(|request| {
+        let answer = Response::builder().header("x-consumer", "bob");
+        // The second one knows nobody but alice.
+        let refuses = request.path_and_query == "/two" && request.headers["cookie"] != "alice";
+        Ok(answer.status(if refuses { 403 } else { 200 }).body(full("")).expect("an answer"))
+    });
+    let both = json!({"authenticate": {"all_of": [endpoint("one"), endpoint("two")]}});
+    let harness = Harness::with_outbound(forwarding(both), outbound).await;
+    let paths = || {
+        let requests = harness.outbound.requests();
+        let asked = requests.iter().filter(|sent| sent.origin == ENDPOINT);
+        asked.map(|sent| sent.path_and_query.clone()).collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        assert_eq!(call(&harness, &[("cookie", "alice")]).await.status, 200);
+        assert_eq!(paths(), ["/one", "/two"]);
+    }
+    assert_eq!(harness.last_record().consumer.as_deref(), Some("forward_auth:one:bob"));
+    for _ in 0..2 {
+        assert_eq!(call(&harness, &[("cookie", "mallory")]).await.status, 403);
+    }
+    assert_eq!(paths()[2..], ["/one", "/two", "/two"], "a refusal is not remembered");
+}
+
+#[tokio::test]
+async fn in_any_of_it_is_asked_only_of_requests_with_a_header_that_it_gets() {
+    let endpoint = json!({"forward_auth": {"id": "sso", "url": ENDPOINT, "send": ["cookie", "x-session"], "consumer_header": "x-consumer"}});
+    let outbound = || {
+        FakeOutbound::answering(|request| {
+            let is_bad = request.headers.get("cookie").is_some_and(|cookie| cookie == "bad");
+            let answer = Response::builder().status(if is_bad { 401 } else { 200 });
+            Ok(answer.header("x-consumer", "bob").body(full("")).expect("an answer"))
+        })
+    };
+    let any_of = json!({"authenticate": {"any_of": ["api_key", endpoint, "anonymous"]}});
+    let any = Harness::with_outbound(forwarding(any_of), outbound()).await;
+    let all_of = json!({"authenticate": {"all_of": ["api_key", endpoint]}});
+    let all = Harness::with_outbound(forwarding(all_of), outbound()).await;
+    let (key, bob) = (Some("acme"), Some("forward_auth:sso:bob"));
+    for (harness, headers, status, consumer, times) in [
+        (&any, &[][..], 200, None, 0),
+        (&any, &[("x-other", "1")], 200, None, 0),
+        (&any, &[("x-api-key", KEY)], 200, key, 0),
+        (&any, &[("cookie", "c")], 200, bob, 1),
+        (&any, &[("x-session", "")], 200, bob, 1),
+        (&any, &[("x-api-key", KEY), ("cookie", "c")], 200, key, 1),
+        (&any, &[("x-api-key", KEY), ("cookie", "bad")], 401, None, 1),
+        (&any, &[("cookie", "bad")], 401, None, 1),
+        (&any, &[("x-api-key", "wrong"), ("cookie", "c")], 401, None, 0),
+        // Where all are needed it is asked, whatever the request has.
+        (&all, &[("x-api-key", KEY)], 200, key, 1),
+        (&all, &[("x-api-key", KEY), ("cookie", "c")], 200, key, 1),
+        (&all, &[("x-api-key", KEY), ("cookie", "bad")], 401, None, 1),
+        (&all, &[("cookie", "c")], 401, None, 0),
+    ] {
+        harness.key(KEY, json!({"consumer": "acme"}));
+        let before = asked(harness);
+        assert_eq!(call(harness, headers).await.status, status, "{headers:?}");
+        let found = harness.last_record().consumer;
+        assert_eq!((found.as_deref(), asked(harness) - before), (consumer, times), "{headers:?}");
+    }
+}
+
+/// A consumer that is too long is a broken answer of the endpoint: no fault of the client's, and nobody passes.
+#[tokio::test]
+async fn a_consumer_over_256_bytes_passes_nobody() {
+    let longest = 256 - "forward_auth:sso:".len();
+    for (length, status) in [(longest, 200), (longest + 1, 503)] {
+        let outbound = FakeOutbound::answering(move |_| {
+            let answer = Response::builder().header("x-consumer", "x".repeat(length));
+            Ok(answer.body(full("")).expect("an answer"))
+        });
+        let harness = Harness::with_outbound(asking(json!({"cache_seconds": 60})), outbound).await;
+        for _ in 0..2 {
+            assert_eq!(call(&harness, &[("cookie", "c")]).await.status, status, "{length}");
+        }
+        if status == 503 {
+            let record = harness.last_record();
+            assert_eq!(record.cause.as_deref(), Some("forward_auth sso: it named a consumer of impossible length"));
+            assert_eq!((record.consumer, asked(&harness)), (None, 2), "it is asked again, and no backend at all");
+            assert_eq!(harness.outbound.requests().len(), 2);
+        }
+    }
 }
 
 #[tokio::test]

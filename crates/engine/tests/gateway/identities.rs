@@ -135,6 +135,69 @@ async fn an_iam_principal_is_the_hosts_word_alone() {
     assert_eq!(sent["x-faregate-credential"], format!("iam:{arn}"));
 }
 
+/// A bound that is the same for every consumer; here the host's word is refused, not believed in part.
+#[tokio::test]
+async fn an_iam_principal_of_impossible_length_is_refused() {
+    let harness = Harness::new(forwarding(json!({"authenticate": "iam"}))).await;
+    let prefix = "arn:aws:iam::1:user/";
+    let longest = 256 - "iam:".len() - prefix.len();
+    for (length, status) in [(longest, 200), (longest + 1, 401)] {
+        let peer = Peer { iam_arn: Some(format!("{prefix}{}", "x".repeat(length))), ..Peer::default() };
+        let answer = harness.take(Ok(request("GET", "https://h/", &[])), peer).await;
+        assert_eq!(answer.status, status, "{length}");
+        assert!(status == 200 || answer.code() == "credentials_invalid");
+    }
+    assert_eq!(harness.outbound.requests().len(), 1);
+    let peer = Peer { iam_arn: Some(String::new()), ..Peer::default() };
+    assert_eq!(harness.take(Ok(request("GET", "https://h/", &[])), peer).await.code(), "credentials_invalid");
+}
+
+#[tokio::test]
+async fn an_iam_principal_stands_beside_a_key() {
+    const ARN: &str = "arn:aws:iam::1:user/u";
+    let any = Harness::new(forwarding(json!({"authenticate": {"any_of": ["iam", "api_key"]}}))).await;
+    let all = Harness::new(forwarding(json!({"authenticate": {"all_of": ["api_key", "iam"]}}))).await;
+    let iam = Some("iam:arn:aws:iam::1:user/u");
+    for (harness, arn, key, status, consumer) in [
+        (&any, None, None, 401, None),
+        (&any, Some(ARN), None, 200, iam),
+        (&any, None, Some(KEY), 200, Some("acme")),
+        (&any, Some(ARN), Some(KEY), 200, iam),
+        (&any, Some(ARN), Some("wrong"), 401, None),
+        (&all, Some(ARN), None, 401, None),
+        (&all, None, Some(KEY), 401, None),
+        (&all, Some(ARN), Some(KEY), 200, Some("acme")),
+    ] {
+        harness.key(KEY, json!({"consumer": "acme"}));
+        let headers: Vec<_> = key.into_iter().map(|key| ("x-api-key", key)).collect();
+        let peer = Peer { iam_arn: arn.map(str::to_owned), ..Peer::default() };
+        let answer = harness.take(Ok(request("GET", "https://h/", &headers)), peer).await;
+        assert_eq!(answer.status, status, "{arn:?} {key:?}");
+        assert_eq!(harness.last_record().consumer.as_deref(), consumer, "{arn:?} {key:?}");
+        let challenges = answer.headers.get_all("www-authenticate").iter().count();
+        assert_eq!(challenges, if status == 401 { 2 } else { 0 }, "one for each way");
+    }
+}
+
+#[tokio::test]
+async fn the_lists_of_a_keys_item_are_passed_on_by_name() {
+    let named = json!({"x-scopes": "scopes", "x-groups": "groups", "x-tier": "tier"});
+    let harness = Harness::new(forwarding(json!({"authenticate": {"api_key": {"forward_metadata": named}}}))).await;
+    // A member of the metadata with such a name is not the list.
+    let metadata = json!({"scopes": "all", "groups": "all", "tier": 1});
+    harness.key("full", json!({"consumer": "a", "scopes": ["read", "write"], "groups": ["ops"], "metadata": metadata}));
+    harness.key("bare", json!({"consumer": "b", "metadata": metadata}));
+    for (key, scopes, groups) in [("full", Some("read write"), Some("ops")), ("bare", None, None)] {
+        let headers = [("x-api-key", key), ("x-scopes", "forged"), ("x-groups", "forged")];
+        assert_eq!(call(&harness, &headers).await.status, 200);
+        let sent = harness.outbound.requests().pop().expect("a request").headers;
+        for (name, value) in [("x-scopes", scopes), ("x-groups", groups), ("x-tier", Some("1"))] {
+            let found: Vec<_> = sent.get_all(name).iter().map(|value| value.to_str().expect("text")).collect();
+            assert_eq!(found, Vec::from_iter(value), "{key} {name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_credential_lends_another_what_it_has_not() {
     let key = SigningKey::es256("k").expect("a key");

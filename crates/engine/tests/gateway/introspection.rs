@@ -10,6 +10,7 @@ use faregate_engine::{body::full, fakes::FakeOutbound};
 use faregate_testing::issuer::SigningKey;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::support::{
     Harness, NOW,
@@ -63,8 +64,7 @@ async fn an_opaque_token_is_asked_about_and_remembered_for_a_minute() {
     assert_eq!(call(&harness, "token-one").await.status, 401);
 
     for (number, wrong) in [
-        json!({"active": "true", "sub": "alice"}),
-        json!({"sub": "alice"}),
+        json!({"active": false, "sub": "alice"}),
         json!({"active": true}),
         json!({"active": true, "sub": "alice", "iss": "https://other.example.com"}),
         json!({"active": true, "sub": "alice", "exp": NOW.as_seconds() - 1000}),
@@ -197,6 +197,13 @@ async fn answering(answer: impl Fn(&str) -> (StatusCode, Value) + Send + Sync + 
 async fn a_question_that_is_not_taken_is_no_outage_for_other_tokens() {
     let good = || (StatusCode::OK, json!({"active": true, "sub": "alice"}));
     for (status, body, others) in [
+        // `active` is required, and a boolean.
+        (StatusCode::OK, json!({}), 200),
+        (StatusCode::OK, json!({"sub": "alice"}), 200),
+        (StatusCode::OK, json!({"active": "true", "sub": "alice"}), 200),
+        (StatusCode::OK, json!({"active": "false"}), 200),
+        (StatusCode::OK, json!({"active": 0}), 200),
+        (StatusCode::OK, json!({"active": null}), 200),
         (StatusCode::FORBIDDEN, json!({}), 200),
         (StatusCode::BAD_REQUEST, json!({"error": "invalid_request"}), 200),
         (StatusCode::PAYLOAD_TOO_LARGE, json!({}), 200),
@@ -210,12 +217,47 @@ async fn a_question_that_is_not_taken_is_no_outage_for_other_tokens() {
         let refusal = said.clone();
         let harness = answering(move |form| if form.contains("disliked") { refusal.clone() } else { good() }).await;
         for _ in 0..2 {
-            assert_eq!(call(&harness, "disliked").await.status, 503, "{said:?}");
+            let answer = call(&harness, "disliked").await;
+            assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"), "{said:?}");
         }
         assert_eq!(provider_calls(&harness), 1, "asked once in a second: {said:?}");
         assert_eq!(call(&harness, "other").await.status, others, "{said:?}");
         harness.clock.advance(Duration::from_secs(1));
         assert_eq!(call(&harness, "other").await.status, 200, "{said:?}");
+    }
+}
+
+/// What is no answer was no refusal either: the next second asks again.
+#[tokio::test]
+async fn an_answer_that_does_not_say_whether_a_token_is_active_is_forgotten_after_a_second() {
+    let said = Arc::new(Mutex::new(json!({"sub": "alice"})));
+    let answer = Arc::clone(&said);
+    let harness = answering(move |_| (StatusCode::OK, answer.lock().expect("a lock").clone())).await;
+    assert_eq!(call(&harness, "a").await.status, 503);
+    let cause = harness.last_record().cause;
+    assert_eq!(cause.as_deref(), Some("issuer opaque: the answer to introspection has no boolean `active`"));
+    *said.lock().expect("a lock") = json!({"active": true, "sub": "alice"});
+    harness.clock.advance(Duration::from_secs(1));
+    assert_eq!(call(&harness, "a").await.status, 200);
+    assert_eq!(provider_calls(&harness), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_is_a_503_after_two_seconds_and_keeps_waiting_nobody_else() {
+    let outbound = FakeOutbound::hanging();
+    let harness = Harness::with_outbound(introspecting(), outbound).await;
+    harness.secrets.set("/faregate/client", "secret");
+    for round in 1..=2 {
+        for (token, waits) in [("a", 2), ("a", 0), ("b", 0)] {
+            let started = Instant::now();
+            let answer = call(&harness, token).await;
+            assert_eq!((answer.status, answer.code().as_str()), (503, "dependency_unavailable"));
+            assert_eq!(started.elapsed(), Duration::from_secs(waits), "{token}");
+            let cause = harness.last_record().cause;
+            assert_eq!(cause.as_deref(), Some("issuer opaque: no answer in time"));
+        }
+        assert_eq!(harness.outbound.requests().len(), round, "asked once in a second, and no backend at all");
+        harness.clock.advance(Duration::from_secs(1));
     }
 }
 

@@ -9,17 +9,19 @@ use std::{
 };
 
 use faregate_engine::{
+    body::full,
     fakes::FakeOutbound,
     gateway::{Incoming, Peer, SideWork},
     ports::{Metric, OutboundRequest},
 };
 use faregate_testing::issuer::SigningKey;
+use http::{Response, header};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::support::{
-    Harness,
-    provider::{ISSUER, Provider, call, claims, discovering, provider_calls},
+    Harness, NOW,
+    provider::{ISSUER, Provider, call, claims, discovering, document, provider_calls},
     request,
 };
 
@@ -128,6 +130,69 @@ async fn whoever_comes_while_overdue_keys_are_fetched_waits_as_well() {
     let wait = Duration::from_millis(200);
     assert_eq!(((first.0, first.1), (second.0, second.1)), ((200, wait), (200, wait)));
     assert_eq!(provider_calls(&harness), 3);
+}
+
+/// A client that makes up key names keeps waiting nobody but itself.
+#[tokio::test(start_paused = true)]
+async fn while_an_unknown_key_is_looked_for_no_token_of_a_known_one_waits() {
+    let [known, unknown] = ["a", "b"].map(|kid| SigningKey::es256(kid).expect("a key"));
+    let (harness, hangs) = hanging_at(&known, "").await;
+    let [remembered, stranger] = [&known, &unknown].map(|key| key.token(&claims()).expect("a token"));
+    let mut others = claims();
+    others["jti"] = json!("another");
+    let new = known.token(&others).expect("a token");
+    assert_eq!(call(&harness, &remembered).await.status, 200);
+    hangs.store(true, Ordering::Relaxed);
+    // The refresh is given up, and the next one due only after the keys are overdue.
+    harness.clock.advance(Duration::from_secs(592));
+    assert_eq!(timed(&harness, &remembered).await.0, 200);
+    assert_eq!(provider_calls(&harness), 3);
+    harness.clock.advance(Duration::from_secs(9));
+    let later = async |token: &str| {
+        while provider_calls(&harness) < 4 {
+            tokio::task::yield_now().await;
+        }
+        timed(&harness, token).await
+    };
+    let (look, first, second) = tokio::join!(timed(&harness, &stranger), later(&remembered), later(&new));
+    assert_eq!((look.0, look.1), (503, Duration::from_secs(2)), "the look hangs, and was going on all the time");
+    for (status, waited, _) in [first, second] {
+        assert_eq!((status, waited), (200, Duration::ZERO));
+    }
+    assert_eq!(provider_calls(&harness), 4);
+}
+
+#[tokio::test]
+async fn a_set_of_keys_counts_as_long_as_its_provider_says_within_bounds() {
+    let key = SigningKey::es256("a").expect("a key");
+    let mut claims = claims();
+    claims["exp"] = json!(NOW.as_seconds() + 100_000);
+    let token = key.token(&claims).expect("a token");
+    for (said, seconds) in [
+        (None, 300),
+        (Some("max-age=1"), 300),
+        (Some("no-store"), 300),
+        (Some("public, max-age=900"), 900),
+        (Some("max-age=3600"), 3600),
+        (Some("max-age=86400"), 3600),
+    ] {
+        let jwks = key.jwks().to_string();
+        let outbound = FakeOutbound::answering(move |request| {
+            let mut answer = Response::builder();
+            if let Some(said) = said.filter(|_| request.origin == ISSUER) {
+                answer = answer.header(header::CACHE_CONTROL, said);
+            }
+            Ok(answer.body(full(jwks.clone())).expect("an answer"))
+        });
+        let issuer =
+            json!({"id": "main", "issuer": ISSUER, "audiences": ["orders"], "jwks": {"url": format!("{ISSUER}/keys")}});
+        let harness = Harness::with_outbound(document(issuer, json!({"issuers": ["main"]})), outbound).await;
+        for (advance, fetched) in [(0, 1), (seconds - 1, 1), (1, 2), (seconds - 1, 2), (1, 3)] {
+            harness.clock.advance(Duration::from_secs(advance));
+            assert_eq!(call(&harness, &token).await.status, 200);
+            assert_eq!(provider_calls(&harness), fetched, "{said:?}, {advance} s later");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

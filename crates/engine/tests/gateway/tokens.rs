@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::support::{
     Harness, NOW,
     provider::{ISSUER, Provider, call, claims, discovering, document, provider_calls},
+    request,
 };
 
 #[tokio::test]
@@ -32,6 +33,24 @@ async fn a_token_proves_a_consumer_and_is_passed_on() {
             assert_eq!(sent[name], value);
         }
         assert_eq!(harness.last_record().consumer.as_deref(), Some("main:alice"));
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_is_missing_sets_no_header() {
+    let key = SigningKey::es256("a").expect("a key");
+    let harness = Harness::with_outbound(discovering(), Provider::of(&key).outbound()).await;
+    let (mut missing, mut null) = (claims(), claims());
+    missing.as_object_mut().expect("claims").remove("level");
+    null["level"] = Value::Null;
+    for (claims, level) in [(claims(), Some("3")), (missing, None), (null, None)] {
+        let bearer = format!("Bearer {}", key.token(&claims).expect("a token"));
+        let headers = [("authorization", bearer.as_str()), ("x-level", "9"), ("x_level", "9")];
+        assert_eq!(harness.send(request("GET", "https://h/", &headers)).await.status, 200);
+        let sent = harness.outbound.requests().pop().expect("a request").headers;
+        let levels: Vec<_> = sent.get_all("x-level").iter().map(|value| value.to_str().expect("text")).collect();
+        assert_eq!(levels, Vec::from_iter(level), "{claims}");
+        assert!(!sent.contains_key("x_level") && sent["x-user"] == "alice");
     }
 }
 
@@ -88,10 +107,23 @@ async fn rotated_keys_are_found_at_once_and_looked_for_only_so_often() {
     assert_eq!(provider_calls(&harness), 4);
     // The old key is gone, and with it what it had signed.
     assert_eq!(call(&harness, &token(&keys[0])).await.status, 401);
-    // Nobody's key: no look within 30 s, then one, then none within 60 s.
-    for (advance, calls) in [(0, 4), (29, 4), (1, 6), (59, 6), (1, 8), (119, 8), (1, 10)] {
+    // Nobody's key: no look within 30 s, then one, then none within another 30 s, then within 60 s.
+    for (advance, calls) in [(0, 4), (29, 4), (1, 6), (29, 6), (1, 8), (59, 8), (1, 10)] {
         harness.clock.advance(Duration::from_secs(advance));
         assert_eq!(call(&harness, &token(&keys[2])).await.status, 401);
+        assert_eq!(provider_calls(&harness), calls, "after {advance} s");
+    }
+}
+
+#[tokio::test]
+async fn the_first_look_in_vain_keeps_away_the_next_for_thirty_seconds_and_each_for_twice_as_long() {
+    let [known, unknown] = ["a", "b"].map(|kid| SigningKey::es256(kid).expect("a key"));
+    let harness = Harness::with_outbound(discovering(), Provider::of(&known).outbound()).await;
+    let stranger = unknown.token(&claims()).expect("a token");
+    // The first one fetches the keys, and looks once more for one that has come since.
+    for (advance, calls) in [(0, 4), (29, 4), (1, 6), (59, 6), (1, 8), (119, 8), (1, 10)] {
+        harness.clock.advance(Duration::from_secs(advance));
+        assert_eq!(call(&harness, &stranger).await.status, 401);
         assert_eq!(provider_calls(&harness), calls, "after {advance} s");
     }
 }
@@ -216,6 +248,40 @@ async fn metadata_of_another_issuer_is_no_metadata() {
     let token = SigningKey::es256("a").expect("a key").token(&claims()).expect("a token");
     assert_eq!(call(&harness, &token).await.status, 503);
     assert_eq!(harness.outbound.requests().len(), 1);
+}
+
+/// The keys of an issuer that is one over HTTPS come over HTTPS, too, whatever its metadata says.
+#[tokio::test]
+async fn keys_at_an_address_that_is_not_trustworthy_are_not_fetched() {
+    let key = SigningKey::es256("a").expect("a key");
+    let token = key.token(&claims()).expect("a token");
+    for (address, is_taken) in [
+        (json!("https://keys.example.com/set"), true),
+        (json!("http://keys.example.com/set"), false),
+        (json!("ftp://keys.example.com/set"), false),
+        (json!("https://user:password@keys.example.com/set"), false),
+        (json!("https://keys.example.com/set#first"), false),
+        (json!("/set"), false),
+        (json!(7), false),
+        (Value::Null, false),
+    ] {
+        let metadata = json!({"issuer": ISSUER, "jwks_uri": address}).to_string();
+        let jwks = key.jwks().to_string();
+        let outbound = FakeOutbound::answering(move |request| {
+            let is_metadata = request.path_and_query == "/.well-known/openid-configuration";
+            Ok(Response::new(full(if is_metadata { metadata.clone() } else { jwks.clone() })))
+        });
+        let harness = Harness::with_outbound(discovering(), outbound).await;
+        let answer = call(&harness, &token).await;
+        let calls = harness.outbound.requests().len();
+        if is_taken {
+            assert_eq!((answer.status, calls), (200, 3), "{address}");
+            continue;
+        }
+        assert_eq!((answer.status, answer.code().as_str(), calls), (503, "dependency_unavailable", 1), "{address}");
+        let (_, detail) = harness.telemetry.metrics().pop().expect("a metric");
+        assert_eq!(detail, "issuer main: the metadata has no jwks_uri over HTTPS", "{address}");
+    }
 }
 
 #[tokio::test]

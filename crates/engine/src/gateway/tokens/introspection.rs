@@ -30,6 +30,8 @@ const REFUSALS_BYTES_MAX: usize = 4 * 1024 * 1024;
 const FAILURE_AGE_MAX: Duration = Duration::from_secs(1);
 const FAILURES_MAX: usize = 1000;
 const FAILURES_BYTES_MAX: usize = 1024 * 1024;
+/// How often a line tells of an issuer's failures, at most.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// How long an answer may take, and how long it may be.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -42,6 +44,9 @@ pub(super) struct Introspections {
     down: Bounded<[u8; 32], (Timestamp, Arc<str>)>,
     /// When an issuer last did not take the question about a token, which concerns nobody else's.
     unanswered: Bounded<TokenKey, (Timestamp, Arc<str>)>,
+    /// When a line last told of an issuer's failure, and of how many none did since: a flood of made-up tokens is no flood of
+    /// lines (SECURITY.md 21).
+    told: Bounded<[u8; 32], (Timestamp, u64)>,
 }
 
 /// Why an issuer gave no verdict on a token.
@@ -65,7 +70,21 @@ impl Introspections {
             refused: Bounded::new(REFUSALS_MAX, REFUSALS_BYTES_MAX),
             down: Bounded::new(FAILURES_MAX, FAILURES_BYTES_MAX),
             unanswered: Bounded::new(FAILURES_MAX, FAILURES_BYTES_MAX),
+            told: Bounded::new(FAILURES_MAX, FAILURES_BYTES_MAX),
         }
+    }
+
+    /// Tells of a failure, once a second for each issuer, and of how many there were beside it.
+    fn tell(&self, issuer: &IssuerPolicy, cause: &str) {
+        let now = self.ports.clock.now();
+        let (at, muted) = self.told.get(&issuer.hash).unwrap_or_default();
+        if is_within(at, now, TOLD_EVERY) {
+            self.told.put(issuer.hash, (at, muted + 1), 100);
+            return;
+        }
+        self.told.put(issuer.hash, (now, 0), 100);
+        let detail = if muted > 0 { format!("{cause} ({muted} more since the last line)") } else { cause.to_owned() };
+        self.ports.telemetry.metric(Metric::IssuerErrors, &detail);
     }
 
     /// Who the token proves.
@@ -88,7 +107,7 @@ impl Introspections {
         let answer = self.answer(asked, token).await.map_err(|failure| {
             let (Failure::Down(cause) | Failure::Unanswered(cause)) = &failure;
             let cause = format!("issuer {}: {cause}", issuer.id);
-            self.ports.telemetry.metric(Metric::IssuerErrors, &cause);
+            self.tell(issuer, &cause);
             let noted = (self.ports.clock.now(), cause.as_str().into());
             match failure {
                 Failure::Down(_) => self.down.put(issuer.hash, noted, 300),
@@ -121,7 +140,11 @@ impl Introspections {
         let cause = format!("introspection was answered {}", answer.status.as_u16());
         match answer.status {
             StatusCode::OK => match parse_strict(&answer.body) {
-                Ok(Value::Object(members)) => Ok(members),
+                // The one member that RFC 7662 §2.2 requires: without it nothing was said of the token.
+                Ok(Value::Object(members)) if members.get("active").is_some_and(Value::is_boolean) => Ok(members),
+                Ok(Value::Object(_)) => {
+                    Err(Failure::Unanswered("the answer to introspection has no boolean `active`".to_owned()))
+                }
                 _ => Err(Failure::Unanswered("the answer to introspection is no JSON object".to_owned())),
             },
             // A firewall before the provider may dislike what a client calls its token.

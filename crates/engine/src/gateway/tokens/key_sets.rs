@@ -69,6 +69,8 @@ struct Slot {
     state: Mutex<State>,
     /// One fetch at a time.
     fetching: tokio::sync::Mutex<()>,
+    /// Held, too, by the fetch that is no look for an unknown key: others wait for that one alone.
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -83,6 +85,7 @@ struct State {
     /// The address of the keys as far as an attempt came that was given up: the next one goes on there.
     discovered: Option<Url>,
     looked_for_unknown_at: Option<(Timestamp, Look)>,
+    /// How long the last look in vain keeps away the next one; zero where the set has changed since.
     unknown_pause: Duration,
 }
 
@@ -221,8 +224,9 @@ impl KeySets {
                         let _ = timeout(overdue_limit, finished).await;
                     }
                 } else if is_overdue {
-                    // For an attempt that another request began, if it goes on.
-                    let _ = timeout(overdue_limit, slot.fetching.lock()).await;
+                    // For an attempt that another request began, if it goes on. A look for an unknown key is none: it
+                    // keeps waiting only those who have such a key.
+                    let _ = timeout(overdue_limit, slot.refreshing.lock()).await;
                 }
                 Ok(slot.state().held.clone().unwrap_or(held).keys)
             }
@@ -258,7 +262,9 @@ impl KeySets {
                         return Ok(state.held.as_ref().map(|held| held.keys.clone()));
                     }
                     match state.looked_for_unknown_at {
-                        Some((at, Look::InVain)) if is_within(at, now, state.unknown_pause) => return Ok(None),
+                        Some((at, Look::InVain)) if is_within(at, now, state.unknown_pause.max(UNKNOWN_PAUSE_MIN)) => {
+                            return Ok(None);
+                        }
                         Some((at, Look::Failed)) if is_within(at, now, UNKNOWN_PAUSE_MIN) => return Err(unreachable()),
                         _ => {}
                     }
@@ -273,10 +279,9 @@ impl KeySets {
                 }
                 state.looked_for_unknown_at = Some((now, Look::InVain));
                 let newer = state.held.as_ref().map(|held| held.keys.clone()).filter(|keys| keys.version != version);
-                state.unknown_pause = match newer {
-                    Some(_) => UNKNOWN_PAUSE_MIN,
-                    None => (state.unknown_pause * 2).clamp(UNKNOWN_PAUSE_MIN, UNKNOWN_PAUSE_MAX),
-                };
+                if newer.is_none() {
+                    state.unknown_pause = (state.unknown_pause * 2).clamp(UNKNOWN_PAUSE_MIN, UNKNOWN_PAUSE_MAX);
+                }
                 Ok(newer)
             }
             Verification::Inline(_) | Verification::Introspection(_) => Ok(None),
@@ -297,6 +302,7 @@ impl KeySets {
             state.attempts == before && state.may_try(self.ports.clock.now())
         };
         if may_try {
+            let _refreshing = slot.refreshing.lock().await;
             self.load(slot, issuer, url).await;
         }
     }
@@ -313,7 +319,7 @@ impl KeySets {
                 let mut state = attempt.end();
                 if state.version() != Some(keys.version) {
                     // The next unknown key may be one of a rotation that has just begun.
-                    state.unknown_pause = UNKNOWN_PAUSE_MIN;
+                    state.unknown_pause = Duration::ZERO;
                 }
                 state.held = Some(Held { keys, fetched_at: self.ports.clock.now(), age_max });
                 true
