@@ -32,16 +32,18 @@
 //! - [`OpenIdProvider`]: a certified OpenID provider in a process of its own; [`mint`]: tokens by PyJWT, good and
 //!   bad. `cargo xtask test` installs both.
 //! - [`vectors`]: the public conformance suites, where they are.
+//! - [`again`]: when to ask again for what is not there yet; [`ProcessGroup`]: a program that leaves nothing behind.
 
 mod support;
 
 pub use support::{
+    again::again,
     backend::{Backend, BackendBody, SEEN_MAX, full},
     binary::{MissingBinary, baseline, binary, target_folder},
     client::{Answer, SendError, open, send},
     figures::{self, Budget, Figure},
     local_aws::{LocalAws, LocalAwsError},
-    process::{processor_time, resident_bytes},
+    process::{ProcessGroup, processor_time, resident_bytes},
     provider::{OpenIdProvider, ProviderError},
     proxy::{Call, DynamoDbProxy, Fate},
     seen::Seen,

@@ -1,5 +1,6 @@
 //! The parts of the harness.
 
+pub(crate) mod again;
 pub(crate) mod backend;
 pub(crate) mod binary;
 pub(crate) mod client;

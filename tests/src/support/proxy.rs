@@ -20,6 +20,9 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::client::send;
 
+/// How every operation's name ends.
+const ANY_OPERATION: &str = "";
+
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -57,7 +60,8 @@ pub struct DynamoDbProxy {
 struct Log {
     calls: AtomicU64,
     late: Mutex<Option<Instant>>,
-    seen: Mutex<Vec<Call>>,
+    /// Where somebody wants to see them.
+    seen: Option<Mutex<Vec<Call>>>,
 }
 
 #[derive(Debug)]
@@ -80,9 +84,28 @@ impl DynamoDbProxy {
         operation: &'static str,
         fate: impl Fn(u64) -> Fate + Send + Sync + 'static,
     ) -> io::Result<Self> {
+        Self::start_with(upstream, operation, fate, Log::default()).await
+    }
+
+    /// Listens before `upstream`, lets every call of whatever operation through and keeps it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no port.
+    pub async fn recording(upstream: SocketAddr) -> io::Result<Self> {
+        let log = Log { seen: Some(Mutex::default()), ..Log::default() };
+        Self::start_with(upstream, ANY_OPERATION, |_| Fate::Passed, log).await
+    }
+
+    async fn start_with(
+        upstream: SocketAddr,
+        operation: &'static str,
+        fate: impl Fn(u64) -> Fate + Send + Sync + 'static,
+        log: Log,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let log = Arc::<Log>::default();
+        let log = Arc::new(log);
         let (fate, kept) = (Arc::new(fate), Arc::clone(&log));
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -118,10 +141,11 @@ impl DynamoDbProxy {
         *self.log.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All calls so far, of whatever operation.
+    /// All calls so far; `None` where they are not recorded.
     #[must_use]
-    pub fn seen(&self) -> Vec<Call> {
-        self.log.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn seen(&self) -> Option<Vec<Call>> {
+        let seen = self.log.seen.as_ref()?;
+        Some(seen.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
@@ -135,13 +159,16 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let asked = target.rsplit('.').next().unwrap_or_default().to_owned();
+    let asked = target.rsplit('.').next().unwrap_or_default();
     let fate = match asked.ends_with(operation) {
         true => fate(log.calls.fetch_add(1, Ordering::Relaxed)),
         false => Fate::Passed,
     };
-    let call = Call { operation: asked, parameters: serde_json::from_slice(&body).unwrap_or_default() };
-    log.seen.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    if let Some(seen) = &log.seen {
+        let parameters = serde_json::from_slice(&body).unwrap_or_default();
+        let call = Call { operation: asked.to_owned(), parameters };
+        seen.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    }
     if fate == Fate::Throttled {
         let body = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "slow down"}"#;
         let answer = Response::builder()

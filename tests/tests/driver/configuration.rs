@@ -4,11 +4,11 @@ use faregate_engine::{
     ports::{ConfigStore, SnapshotStore, StoredEntry},
     publish::Outcome,
 };
-use faregate_tests::{Backend, Stack, Stores};
+use faregate_tests::{Backend, Stack, Stores, again};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::support::{again, event, get};
+use super::support::{event, get, serves};
 
 fn answering(body: &str) -> Value {
     json!({
@@ -68,12 +68,40 @@ async fn the_publisher_refuses_a_bad_item_by_name_and_the_good_version_serves_on
     stack.stores().dynamodb().call("PutItem", &good).await.expect("written");
     let published = publisher.invoke(&json!({"Records": []})).await.expect("an answer").json().expect("JSON");
     assert_eq!(published, json!({"published": 2}));
-    let (mut requests, mut again) = (0, again());
-    while stack.send(get("/new")).await.expect("an answer").text() != "new" {
-        again.tick().await;
-        requests += 1;
-        assert!(requests < 5000, "the change never served");
-    }
+    serves(&stack, "/new", "new").await;
+}
+
+/// What the publisher gets from the rule of its schedule.
+fn scheduled() -> Value {
+    json!({
+        "version": "0",
+        "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": "2026-10-08T16:53:06Z",
+        "region": "us-east-1",
+        "resources": ["arn:aws:events:us-east-1:123456789012:rule/publisher"],
+        "detail": {},
+    })
+}
+
+#[tokio::test]
+async fn an_item_whose_event_was_lost_is_published_on_the_schedule() {
+    let stack = Stack::start(&answering("before")).await.expect("a stack");
+    let publisher = stack.stores().function("publisher").expect("a driver").start().await.expect("a driver");
+    let item = json!({
+        "kind": {"S": "route"}, "id": {"S": "new"}, "match": {"L": [{"M": {"path": {"S": "/new"}}}]},
+        "authenticate": {"S": "anonymous"}, "respond": {"M": {"body": {"S": "new"}}},
+    });
+    let put = json!({"TableName": stack.stores().tables().config, "Item": item});
+    stack.stores().dynamodb().call("PutItem", &put).await.expect("written");
+    assert_eq!(stack.send(get("/new")).await.expect("an answer").text(), "before");
+    let publish = async || publisher.invoke(&scheduled()).await.expect("an answer").json().expect("JSON");
+    assert_eq!(publish().await, json!({"published": 2}));
+    serves(&stack, "/new", "new").await;
+    // Five minutes later.
+    assert_eq!(publish().await["unchanged"], 2);
 }
 
 #[tokio::test]
@@ -110,14 +138,15 @@ async fn an_item_that_is_put_beside_an_apply_is_published_after_it() {
         |timeout| stores.function("publisher").expect("a driver").timeout(Duration::from_secs(timeout)).start();
 
     // For longer than an invocation can wait: the stream has to try again.
-    lock_for(60).await;
     let impatient = publisher(10).await.expect("a driver");
+    lock_for(60).await;
     faregate_engine::ports::ConfigWriter::put_entry(stores.config(), &entry).await.expect("written");
     let ending = impatient.invoke(&json!({"Records": []})).await.expect("an answer").ending;
     assert!(format!("{ending:?}").contains("an apply holds the lock until"), "{ending:?}");
 
-    lock_for(2).await;
+    // It is there before the lock, whose time goes on meanwhile.
     let patient = publisher(60).await.expect("a driver");
+    lock_for(2).await;
     let answer = patient.invoke(&json!({"Records": []})).await.expect("an answer");
     assert_eq!(answer.json().ok(), Some(json!({"published": 2})), "{answer:?}");
     patient.wait_for_log(|line| line.text.contains("waiting for an apply")).await.expect("it says so");

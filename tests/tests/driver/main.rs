@@ -6,6 +6,7 @@ mod canaries;
 mod concurrency;
 mod configuration;
 mod endings;
+mod hostile_events;
 mod hostile_logs;
 mod identities;
 mod limits;

@@ -1,5 +1,13 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
 use faregate_engine::ports::KeyAdmin;
-use faregate_tests::{Backend, Stack};
+use faregate_tests::{Backend, DynamoDbProxy, Fate, Stack, Stores};
 use serde_json::json;
 
 use super::support::{document, get, open_to, request};
@@ -50,4 +58,37 @@ async fn a_key_that_nobody_can_look_up_is_503_and_a_cached_one_works_on() {
     assert_eq!(answer.status.as_u16(), 503);
     assert_eq!(answer.header("retry-after").as_deref(), Some("1"));
     assert_eq!(answer.json::<serde_json::Value>().expect("a problem")["code"], "dependency_unavailable");
+}
+
+#[tokio::test]
+async fn a_start_waits_a_second_for_the_snapshot_and_the_first_request_asks_again() {
+    const NEVER: Duration = Duration::from_secs(3600);
+    /// A slow machine's patience.
+    const BOUND: Duration = Duration::from_secs(10);
+    for (comes_back, status) in [(true, 200), (false, 503)] {
+        let backend = Backend::echo("b").await.expect("a backend");
+        let stores = Stores::start().await.expect("tables");
+        stores.apply(&open_to(&backend)).await.expect("applied");
+        let held_back = Arc::new(AtomicBool::new(true));
+        let is_held = Arc::clone(&held_back);
+        let fate = move |_| if is_held.load(Ordering::Relaxed) { Fate::Delayed(NEVER) } else { Fate::Passed };
+        let proxy = DynamoDbProxy::start(stores.dynamodb().address(), "GetItem", fate).await.expect("a proxy");
+        let driver = stores.gateway().expect("a driver").env("AWS_ENDPOINT_URL_DYNAMODB", proxy.url());
+        let driver = driver.start().await.expect("an environment");
+        let ready_after = driver.environments()[0].ready_after.expect("it asked for an invocation");
+        assert!((Duration::from_secs(1)..BOUND).contains(&ready_after), "{ready_after:?}");
+        // The SDK alone tries three times, a second each.
+        assert!((1..=2).contains(&proxy.calls()), "{} calls", proxy.calls());
+        driver.wait_for_log(|line| line.text.contains("could not be checked in time")).await.expect("it says so");
+
+        held_back.store(!comes_back, Ordering::Relaxed);
+        let answer = faregate_tests::send(driver.address(), get("/")).await.expect("an answer");
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
+        if !comes_back {
+            assert_eq!(answer.json::<serde_json::Value>().expect("a problem")["code"], "not_ready");
+            assert_eq!(answer.header("retry-after").as_deref(), Some("1"));
+        }
+        assert_eq!(backend.seen().len(), usize::from(comes_back));
+        assert_eq!(driver.environments()[0].exits, 0);
+    }
 }

@@ -53,6 +53,25 @@ async fn four_megabytes_of_any_bytes_arrive_unchanged() {
     assert_eq!(seen.header("content-length").as_deref(), Some("4000000"));
 }
 
+/// What the platform takes at most is 6 MB of JSON: as text, 4.5 MB are less.
+#[tokio::test]
+async fn a_route_that_says_nothing_of_it_takes_bodies_of_four_and_a_half_megabytes() {
+    const BYTES_MAX: usize = 4_500_000;
+    let backend = Backend::serve("b", async |_| http::Response::new(faregate_tests::full("taken")));
+    let backend = backend.await.expect("a backend");
+    let stack = Stack::start(&open_to(&backend)).await.expect("a stack");
+    for (bytes, status) in [(BYTES_MAX, 200), (BYTES_MAX + 1, 413)] {
+        let sent = request("POST", "/upload").header("content-type", "text/plain").body("x".repeat(bytes).into());
+        let answer = stack.send(sent.expect("a request")).await.expect("an answer");
+        assert_eq!(answer.status.as_u16(), status, "{bytes}");
+        // And not the driver, which would refuse too large an event in the same way.
+        let refused = answer.json::<serde_json::Value>().is_ok_and(|problem| problem["code"] == "request_too_large");
+        assert_eq!(refused, status == 413, "{bytes}: {}", answer.text());
+    }
+    let seen: Vec<usize> = backend.seen().iter().map(|seen| seen.body.len()).collect();
+    assert_eq!(seen, [BYTES_MAX]);
+}
+
 #[tokio::test]
 async fn identity_is_set_by_the_gateway_alone_whatever_the_client_sends() {
     let backend = Backend::echo("b").await.expect("a backend");

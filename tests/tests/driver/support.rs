@@ -1,12 +1,9 @@
 //! Documents and requests of these tests.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use faregate_tests::Backend;
+use faregate_tests::{Backend, Stack, again};
 use http::{Request, request::Builder};
 use serde_json::{Value, json};
-use tokio::time::{Interval, MissedTickBehavior};
 
 /// One backend under every path, for anybody.
 pub(crate) fn open_to(backend: &Backend) -> Value {
@@ -26,11 +23,16 @@ pub(crate) fn document(backend: &Backend, fields: &Value) -> Value {
     })
 }
 
-/// When to ask again for what is not there yet: soon, and yet leaving the machine to what makes it.
-pub(crate) fn again() -> Interval {
-    let mut again = tokio::time::interval(Duration::from_millis(20));
-    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    again
+/// Asks for a path until the answer is this.
+pub(crate) async fn serves(stack: &Stack, path: &str, body: &str) {
+    let mut again = again();
+    for _ in 0..2000 {
+        again.tick().await;
+        if stack.send(get(path)).await.expect("an answer").text() == body {
+            return;
+        }
+    }
+    panic!("{path} never served {body}");
 }
 
 pub(crate) fn request(method: &str, target: &str) -> Builder {

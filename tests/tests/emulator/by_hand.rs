@@ -2,20 +2,13 @@
 
 use std::process::Stdio;
 
-use tokio::process::Child;
+use faregate_tests::{ProcessGroup, again};
+use tokio::time::timeout;
 
 use super::{
-    dev::{Dev, PATIENCE, again},
+    dev::{Dev, PATIENCE},
     shell::{paste, shell},
 };
-
-/// Ends a process group as Ctrl-C does.
-async fn interrupt(mut child: Child) {
-    let group = format!("-{}", child.id().expect("a running process"));
-    let killed = std::process::Command::new("kill").args(["-INT", "--", &group]).status().expect("kill");
-    assert!(killed.success());
-    tokio::time::timeout(PATIENCE, child.wait()).await.expect("an end").expect("a status");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_printed_environment_and_commands_run_the_gateway() {
@@ -26,9 +19,9 @@ async fn the_printed_environment_and_commands_run_the_gateway() {
         assert!(exports.contains(wanted), "{wanted} in {exports}");
     }
     assert!(!dev.printed.lines().any(|line| line.starts_with("ready:")), "{}", dev.printed);
+    // Whatever becomes of this test: the gateway, which is in a group of its own, ends with the emulator.
     let mut gateway = shell(&format!("{exports}\nexec {watch}"));
-    // A process group of its own, so that all of it can be ended.
-    let gateway = gateway.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("started");
+    let mut gateway = ProcessGroup::spawn(gateway.stdout(Stdio::null()).stderr(Stdio::null())).expect("started");
 
     let invoked = async {
         let mut again = again();
@@ -40,10 +33,10 @@ async fn the_printed_environment_and_commands_run_the_gateway() {
             }
         }
     };
-    let answer = tokio::time::timeout(PATIENCE, invoked).await.expect("an answer");
+    let answer = timeout(PATIENCE, invoked).await.expect("an answer");
     // The body of the demo's own answer; a problem would be JSON.
     assert_eq!(answer.trim(), "ok");
     let answer = dev.call("GET", "/demo/hello", Some(&dev.key)).await;
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
-    interrupt(gateway).await;
+    timeout(PATIENCE, gateway.interrupt()).await.expect("an end").expect("a status");
 }

@@ -1,9 +1,10 @@
 use std::{fmt::Write, time::Duration};
 
+use faregate_tests::again;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::dev::{Dev, again};
+use super::dev::Dev;
 
 /// The demo's `refresh_seconds` is 2; a change serves within it and 5 s.
 const CHANGE_SERVES_WITHIN: Duration = Duration::from_secs(7);
@@ -64,6 +65,31 @@ async fn beside_an_apply(dev: &Dev) {
     assert!(HELD <= took && took <= HELD + CHANGE_SERVES_WITHIN, "{took:?}");
     let printed = dev.printed_later();
     assert!(printed.contains("the publisher is waiting for an apply, which holds the lock until "), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_into_a_data_folder_serves_after_the_next_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let mut dev = Dev::start_in(&data).await;
+    dev.put_item("faregate-config", &route("kept")).await;
+    dev.call_until("/demo/edited", None, |answer| answer.text() == "kept").await;
+    let key = dev.key.clone();
+    dev.interrupt().await;
+
+    let dev = Dev::start_in(&data).await;
+    let answer = dev.call("GET", "/demo/edited", None).await;
+    assert_eq!((answer.status.as_u16(), &*answer.text()), (203, "kept"));
+    // Each start makes a key; those of earlier ones stay.
+    assert_ne!(dev.key, key);
+    for key in [&key, &dev.key] {
+        let answer = dev.call("GET", "/demo/hello", Some(key)).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+    }
+    // As do the versions.
+    let (code, status) = dev.faregate(&["status"]).await;
+    assert_eq!(code, 0, "{status}");
+    assert!(status["current"]["version"].as_u64().is_some_and(|version| version > 1), "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,31 +2,23 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
-use faregate_tests::{Answer, binary, send};
+use faregate_tests::{Answer, again, binary, send};
 use http::Request;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, Command},
-    time::{Interval, MissedTickBehavior},
 };
 
 /// How long anything may take that a test waits for. Not a performance bound.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-
-/// When to ask again for what is not there yet: soon, and yet leaving the machine to what makes it.
-pub(crate) fn again() -> Interval {
-    let mut again = tokio::time::interval(Duration::from_millis(100));
-    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    again
-}
 
 /// The stack of one test.
 pub(crate) struct Dev {
@@ -73,6 +65,11 @@ impl Dev {
     /// Starts the demo without the gateway.
     pub(crate) async fn start_stack_only() -> Self {
         Self::start_with(&["--stack-only"], "stack ready:").await
+    }
+
+    /// Starts the demo, its tables in a folder.
+    pub(crate) async fn start_in(data: &Path) -> Self {
+        Self::start_with(&["--data", data.to_str().expect("text")], "ready:").await
     }
 
     async fn start_with(more: &[&str], last: &str) -> Self {

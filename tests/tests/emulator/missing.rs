@@ -43,17 +43,16 @@ impl Bare {
         command.env("CARGO_HTTP_PROXY", nowhere);
         tokio::time::timeout(PATIENCE, command.output()).await.expect("an end").expect("an output")
     }
+}
 
-    /// Programs that still run in the environment that this gave them.
-    fn left_behind(&self) -> Vec<PathBuf> {
-        let own = self.folder.path().as_os_str().as_encoded_bytes();
-        let has_own = |place: &Path| {
-            let environment = std::fs::read(place.join("environ")).unwrap_or_default();
-            environment.windows(own.len()).any(|part| part == own)
-        };
-        let processes = std::fs::read_dir("/proc").expect("processes").flatten().map(|entry| entry.path());
-        processes.filter(|place| has_own(place)).collect()
-    }
+/// Programs that still run and have this in their environment.
+pub(crate) fn left_behind(mark: &[u8]) -> Vec<PathBuf> {
+    let has_mark = |place: &Path| {
+        let environment = std::fs::read(place.join("environ")).unwrap_or_default();
+        environment.windows(mark.len()).any(|part| part == mark)
+    };
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten().map(|entry| entry.path());
+    processes.filter(|place| has_mark(place)).collect()
 }
 
 fn assert_refused(bare: &Bare, output: &Output, wanted: &[&str]) {
@@ -63,7 +62,8 @@ fn assert_refused(bare: &Bare, output: &Output, wanted: &[&str]) {
         assert!(said.contains(wanted), "{wanted}: {said}");
     }
     assert!(!String::from_utf8_lossy(&output.stdout).contains("ready:"));
-    assert_eq!(bare.left_behind(), Vec::<PathBuf>::new());
+    let own = bare.folder.path().as_os_str().as_encoded_bytes();
+    assert_eq!(left_behind(own), Vec::<PathBuf>::new());
 }
 
 /// What is said in the end, whatever could not be done.

@@ -1,8 +1,9 @@
 use faregate_core::api_key::KeyHash;
+use faregate_tests::again;
 use serde_json::{Value, json};
 
 use super::{
-    dev::{Dev, PATIENCE, again},
+    dev::{Dev, PATIENCE},
     shell::{commands, paste},
 };
 

@@ -1,6 +1,9 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use super::dev::{Dev, free_port, ports, xtask};
+use super::{
+    dev::{Dev, free_port, ports, xtask},
+    missing::left_behind,
+};
 
 /// All processes below one, by `/proc`.
 pub(crate) fn descendants(of: u32) -> Vec<u32> {
@@ -51,9 +54,18 @@ async fn a_taken_port_is_named_with_its_flag_and_nothing_starts() {
         let mut chosen = [free_port(), free_port(), free_port()];
         chosen[position] = taken.local_addr().expect("an address").port();
         let arguments = [vec!["dev".to_owned()], ports(chosen[0], chosen[1], chosen[2])].concat();
-        let output = xtask(&arguments).output().await.expect("an end");
+        let mark = format!("{flag} {} of {}", chosen[position], std::process::id());
+        let output = xtask(&arguments).env("STARTED_BY_A_TEST", &mark).output().await.expect("an end");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success());
         assert!(said.contains(flag) && said.contains(&chosen[position].to_string()), "{said}");
+        // The publisher inherits nothing, but knows the database.
+        let database = format!("127.0.0.1:{}", chosen[1]);
+        for mark in [mark, database] {
+            assert_eq!(left_behind(mark.as_bytes()), Vec::<PathBuf>::new(), "{mark}");
+        }
+        for port in chosen.into_iter().filter(|port| *port != chosen[position]) {
+            std::net::TcpListener::bind(("127.0.0.1", port)).unwrap_or_else(|error| panic!("{flag}, {port}: {error}"));
+        }
     }
 }

@@ -139,17 +139,38 @@ impl KeyItem {
 #[cfg(test)]
 mod tests {
     use proptest::{
-        prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest},
+        collection::{btree_map, vec},
+        prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest},
         sample::select,
     };
     use serde_json::{Value, json};
 
     use super::{InvalidKeyItem, KeyItem};
-    use crate::time::Timestamp;
+    use crate::{jwt::is_scope, policy::limit::LIMIT_MAX, time::Timestamp};
 
     fn decode(value: Value) -> Result<KeyItem, InvalidKeyItem> {
         let Value::Object(map) = value else { panic!("an object") };
         KeyItem::decode(map)
+    }
+
+    /// Values of every type that an attribute has, within each other; lists of limits among them.
+    fn value() -> impl Strategy<Value = Value> {
+        let text = || vec(any::<char>(), 0..8).prop_map(String::from_iter);
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text().prop_map(Value::from),
+            (any::<char>(), 0..300_usize).prop_map(|(letter, count)| letter.to_string().repeat(count).into()),
+            vec(text().prop_map(Value::from), 0..3).prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 12, 3, move |inner| {
+            let limit = (text(), inner.clone()).prop_map(|(id, limit)| json!({"id": id, "limit": limit}));
+            let members =
+                btree_map(text(), inner.clone(), 0..3).prop_map(|members| members.into_iter().collect::<Value>());
+            prop_oneof![vec(inner, 0..3).prop_map(Value::from), vec(limit, 0..3).prop_map(Value::from), members]
+        })
     }
 
     proptest! {
@@ -157,24 +178,24 @@ mod tests {
 
         #[test]
         fn any_attributes_at_all_are_an_item_or_a_refusal(
-            attributes in prop::collection::btree_map(
-                select(vec!["key_hash", "consumer", "enabled", "expires_at", "routes", "name", "created_at", "plan", "scopes", "groups", "metadata"]),
-                prop_oneof![
-                    Just(Value::Null),
-                    any::<bool>().prop_map(Value::from),
-                    any::<i64>().prop_map(Value::from),
-                    any::<f64>().prop_map(Value::from),
-                    ".{0,8}".prop_map(Value::from),
-                    (any::<char>(), 0..300_usize).prop_map(|(letter, count)| letter.to_string().repeat(count).into()),
-                    prop::collection::vec(".{0,8}".prop_map(Value::from), 0..3).prop_map(Value::from),
-                ],
-                0..8,
+            attributes in btree_map(
+                select(vec![
+                    "key_hash", "consumer", "enabled", "expires_at", "routes", "name", "created_at", "plan", "limits", "scopes",
+                    "groups", "metadata", "other",
+                ]),
+                value(),
+                0..4,
             ),
         ) {
-            let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            if let Ok(item) = KeyItem::decode(attributes) {
+            let mut item = json!({"key_hash": "00", "consumer": "acme"});
+            for (name, value) in attributes {
+                item[name] = value;
+            }
+            if let Ok(item) = decode(item) {
                 assert!(!item.consumer.is_empty() && item.consumer.len() <= KeyItem::CONSUMER_BYTES_MAX);
                 assert!(!item.consumer.contains(':'));
+                assert!(item.scopes.iter().all(|scope| is_scope(scope)));
+                assert!(item.limits.values().all(|limit| *limit <= LIMIT_MAX));
             }
         }
     }
