@@ -185,13 +185,25 @@ async fn an_outage_lets_pass_a_tenth_for_callers_whose_accounts_had_to_go() {
     }
 }
 
+#[tokio::test]
+async fn whoever_was_refused_while_the_store_was_down_passes_as_soon_as_it_is_back() {
+    let mut limit = by_address(10, "hour");
+    limit["on_unavailable"] = json!("refuse");
+    let harness = open(json!([limit])).await;
+    harness.counters.faults.set_down(true);
+    for _ in 0..500 {
+        assert_eq!(send(&harness, &harness.gateway, Ipv4Addr::new(11, 0, 0, 1)).await.status, 503);
+    }
+    harness.counters.faults.set_down(false);
+    assert_eq!(send(&harness, &harness.gateway, Ipv4Addr::new(11, 0, 0, 1)).await.status, 200);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_flood_while_a_counter_is_throttled_or_says_no_costs_a_tenth_of_a_call_each() {
     for error in [
         StoreError::Throttled("busy".to_owned()),
         StoreError::Rejected("no permission".to_owned()),
         StoreError::Invalid("not so".to_owned()),
-        StoreError::Unavailable("down".to_owned()),
     ] {
         let mut limit = by_address(10, "hour");
         limit["on_unavailable"] = json!("refuse");

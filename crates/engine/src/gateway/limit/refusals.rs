@@ -152,10 +152,15 @@ impl Limits {
             }
             calls.paid += 1;
         }
-        let made = || chosen.iter().map(|account| account.calls.load(Ordering::Relaxed)).sum::<u32>();
+        let made = || accounts.iter().map(|account| account.calls.load(Ordering::Relaxed)).collect::<Vec<_>>();
         let before = made();
         let outcomes = join_all(accounts.iter().map(|account| self.acquire(account, wants, Reason::Lacking))).await;
-        calls.made += i64::from(made().wrapping_sub(before));
+        for (((account, outcome), before), after) in accounts.iter().zip(&outcomes).zip(before).zip(made()) {
+            // A store that is away bills nothing, and is asked again as soon as it is back.
+            if account.is_chosen() && !matches!(outcome, Outcome::Unavailable(_)) {
+                calls.made += i64::from(after.wrapping_sub(before));
+            }
+        }
         outcomes
     }
 
