@@ -50,9 +50,14 @@ pub async fn serve(gateway: Gateway, clock: Arc<dyn Clock>, invoke_mode: InvokeM
     // The handler is never called: the layer answers in its place.
     let handler = service_fn(|_: LambdaEvent<Value>| async { Ok::<Value, Infallible>(Value::Null) });
     let runtime = Runtime::new(handler).layer(layer_fn(move |_| service.clone()));
+    // A task of its own: whenever the future that the process waits for is woken, tokio makes a system call.
+    let mut invocations = tokio::spawn(runtime.run_concurrent());
     tokio::select! {
-        ended = runtime.run_concurrent() => ended,
+        ended = &mut invocations => ended?,
         () = extension::terminated() => {
+            invocations.abort();
+            // Whatever it held is given up before anything is given back.
+            drop(invocations.await);
             gateway.leave().await;
             Ok(())
         }
