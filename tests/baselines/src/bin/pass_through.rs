@@ -1,4 +1,5 @@
 //! A proxy without any policy: what warm requests are compared with. It sends each request on to `BACKEND_URL`.
+#![allow(clippy::disallowed_methods, reason = "it has no settings but this variable")]
 
 use lambda_http::{Body, Error, Request, RequestExt, Response, run, service_fn};
 
