@@ -25,3 +25,5 @@ mod burst_tests;
 mod denial_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrong_clock_tests;

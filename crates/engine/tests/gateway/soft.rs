@@ -71,3 +71,26 @@ async fn what_a_caller_used_is_told_when_the_environment_ends_and_when_others_pu
         assert_eq!(harness.counters.faults.count("roll_up"), 0, "the same write told of the requests");
     }
 }
+
+#[tokio::test]
+async fn of_an_address_that_is_seen_once_an_approximate_limit_tells_nobody() {
+    let limit = |mode: &str| json!({"id": "x", "limit": 10, "per": "minute", "by": "ip", "mode": mode});
+    for (mode, told) in [("approximate", 0), ("exact", 20)] {
+        let fields = json!({"authenticate": "anonymous", "limits": [limit(mode)]});
+        let harness = Harness::new(document(fields, json!([]))).await;
+        for number in 0..20 {
+            assert_eq!(from(&harness, &format!("192.0.2.{number}"), &[]).await, 200);
+        }
+        assert_eq!(harness.counters.names().len(), told, "{mode}");
+        // The second request of an address is told of with the first.
+        harness.clock.advance(Duration::from_secs(2));
+        assert_eq!(from(&harness, "192.0.2.7", &[]).await, 200);
+        let counter = harness.counters.counter("route:r|ip#192.0.2.7").expect("a counter");
+        assert!(counter.slots.values().all(|slot| slot.granted >= 2), "{mode}: {counter:?}");
+        let mut admitted = 2;
+        for _ in 0..20 {
+            admitted += u32::from(from(&harness, "192.0.2.7", &[]).await == 200);
+        }
+        assert_eq!(admitted, 10, "{mode}");
+    }
+}
