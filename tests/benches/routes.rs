@@ -1,4 +1,5 @@
-//! `cargo xtask bench routes`: what finding a route costs among few and among many.
+//! `cargo xtask bench routes`: what matching costs, from the path as it came to the entry, among few routes and among
+//! many.
 
 #![allow(
     clippy::print_stdout,
@@ -12,6 +13,7 @@ use std::{hint::black_box, process::ExitCode, time::Instant};
 use faregate_core::{
     diagnostic::Report,
     matcher::{Match, MatchRequest},
+    path::normalise,
     snapshot::Snapshot,
 };
 use faregate_tests::{Budget, Figure, figures};
@@ -71,7 +73,8 @@ impl Routes {
     fn microseconds(&self) -> f64 {
         let headers = HeaderMap::new();
         let started = Instant::now();
-        for path in &self.paths {
+        for raw in &self.paths {
+            let path = &*normalise(black_box(raw)).expect("a path");
             let request =
                 MatchRequest { host: "api.example.com", path, query: None, method: &Method::GET, headers: &headers };
             let found = self.snapshot.find(black_box(&request));

@@ -22,8 +22,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::{HeaderMap, Method};
 
+use conditions::MethodSet;
 use rank::Rank;
-use tree::Tree;
+use tree::{Ranks, Tree};
 
 /// Most regexes that one host may be matched against.
 pub const REGEXES_PER_HOST_MAX: usize = 200;
@@ -93,6 +94,8 @@ pub struct Matcher {
     entries: Vec<Entry>,
     /// Host and entry by rank: the place in this list is the rank.
     ranked: Vec<Ranked>,
+    /// What is first looked at of an entry, by rank.
+    shortcuts: Vec<Shortcut>,
     exact: HashMap<Box<str>, Tree>,
     wildcard: HashMap<Box<str>, Tree>,
     any: Tree,
@@ -103,6 +106,15 @@ pub struct Matcher {
 struct Ranked {
     host: HostPattern,
     entry: u32,
+}
+
+/// What decides most requests without a look at the entry itself, and so small that those of many entries lie close
+/// together.
+#[derive(Debug)]
+struct Shortcut {
+    entry: u32,
+    /// The methods of an entry that asks for no header and no query parameter.
+    methods: MethodSet,
 }
 
 impl Matcher {
@@ -129,6 +141,8 @@ impl Matcher {
                 HostPattern::Wildcard(suffix) => matcher.wildcard.entry(suffix.clone()).or_default(),
             };
             tree.insert(&matcher.entries[ranked.entry as usize].pattern, rank);
+            let methods = matcher.entries[ranked.entry as usize].conditions.sufficient_methods();
+            matcher.shortcuts.push(Shortcut { entry: ranked.entry, methods });
             matcher.ranked.push(ranked);
         }
         matcher
@@ -168,7 +182,11 @@ impl Matcher {
         let mut first_without_method = None;
         let mut allow: Vec<Method> = Vec::new();
         for rank in self.ranks(request) {
-            let entry = &self.entries[self.ranked[rank as usize].entry as usize];
+            let shortcut = &self.shortcuts[rank as usize];
+            let entry = &self.entries[shortcut.entry as usize];
+            if shortcut.methods.contains(request.method) {
+                return Match::Found(entry);
+            }
             if !fits(&entry.conditions, request) {
                 continue;
             }
@@ -184,8 +202,8 @@ impl Matcher {
     }
 
     /// The ranks, best first, of the entries whose host and path fit.
-    fn ranks(&self, request: &MatchRequest<'_>) -> Vec<u32> {
-        let mut ranks = Vec::with_capacity(8);
+    fn ranks(&self, request: &MatchRequest<'_>) -> Ranks {
+        let mut ranks = Ranks::new();
         if let Some(tree) = self.exact.get(request.host) {
             tree.collect(request.path, &mut ranks);
         }

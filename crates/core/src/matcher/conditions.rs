@@ -25,6 +25,28 @@ enum ValueTest {
     Present,
 }
 
+/// Some of the methods of RFC 9110 and RFC 5789.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MethodSet(u8);
+
+impl MethodSet {
+    const ALL: [Method; 7] =
+        [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
+
+    /// Those of a list that a set can have.
+    fn of(methods: &[Method]) -> Self {
+        methods.iter().fold(Self::default(), |set, method| Self(set.0 | Self::bit(method)))
+    }
+
+    pub(super) fn contains(self, method: &Method) -> bool {
+        self.0 & Self::bit(method) != 0
+    }
+
+    fn bit(method: &Method) -> u8 {
+        Self::ALL.iter().position(|known| known == method).map_or(0, |place| 1 << place)
+    }
+}
+
 impl Conditions {
     /// Reads the conditions of an entry.
     pub fn compile(entry: &MatchEntry, place: &mut Place<'_>) -> Self {
@@ -71,6 +93,14 @@ impl Conditions {
     #[must_use]
     pub fn refused_method(&self, method: &Method) -> Option<&[Method]> {
         self.methods.as_deref().filter(|methods| !methods.contains(method))
+    }
+
+    /// Methods of which each fits whatever else the request has; not necessarily all of them.
+    pub(super) fn sufficient_methods(&self) -> MethodSet {
+        if !self.headers.is_empty() || !self.query.is_empty() {
+            return MethodSet::default();
+        }
+        MethodSet::of(self.methods.as_deref().unwrap_or(&MethodSet::ALL))
     }
 
     /// The first header that does not fit.
