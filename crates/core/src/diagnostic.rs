@@ -104,8 +104,8 @@ pub struct Report {
 
 impl Report {
     /// The place of one entry, to report on.
-    pub fn entry(&mut self, kind: &str, id: &str) -> Place<'_> {
-        Place { report: self, kind: kind.to_owned(), id: id.to_owned(), pointer: String::new() }
+    pub fn entry<'a>(&'a mut self, kind: &'a str, id: &'a str) -> Place<'a> {
+        Place { report: self, kind, id, way: Way::default() }
     }
 
     /// Whether an error was reported.
@@ -138,31 +138,76 @@ impl Report {
     }
 }
 
-/// A place within an entry.
+/// A place within an entry. It costs nothing unless there is something to report.
 #[derive(Debug)]
 pub struct Place<'a> {
     report: &'a mut Report,
-    kind: String,
-    id: String,
-    pointer: String,
+    kind: &'a str,
+    id: &'a str,
+    way: Way<'a>,
+}
+
+/// The last steps to a place, and the way to where they begin.
+#[derive(Debug, Default)]
+struct Way<'a> {
+    before: Option<&'a Self>,
+    steps: [Option<Step<'a>>; 2],
+}
+
+/// From a value to a part of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// To a member of an object.
+    Member(&'a str),
+    /// To an item of a list.
+    Item(usize),
+}
+
+impl<'a> From<&'a str> for Step<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::Member(name)
+    }
+}
+
+impl<'a> From<&'a String> for Step<'a> {
+    fn from(name: &'a String) -> Self {
+        Self::Member(name)
+    }
+}
+
+impl From<usize> for Step<'_> {
+    fn from(index: usize) -> Self {
+        Self::Item(index)
+    }
+}
+
+impl fmt::Display for Way<'_> {
+    /// As a JSON Pointer (RFC 6901 §3).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(before) = self.before {
+            before.fmt(f)?;
+        }
+        self.steps.iter().flatten().try_for_each(|step| match step {
+            Step::Member(name) => write!(f, "/{}", name.replace('~', "~0").replace('/', "~1")),
+            Step::Item(index) => write!(f, "/{index}"),
+        })
+    }
 }
 
 impl Place<'_> {
-    /// The place of a member or an index below this one.
-    pub fn at(&mut self, segment: impl fmt::Display) -> Place<'_> {
-        let escaped = segment.to_string().replace('~', "~0").replace('/', "~1");
-        Place {
-            report: self.report,
-            kind: self.kind.clone(),
-            id: self.id.clone(),
-            pointer: format!("{}/{escaped}", self.pointer),
-        }
+    /// The place of a member or an item of this one.
+    pub fn at<'a>(&'a mut self, step: impl Into<Step<'a>>) -> Place<'a> {
+        self.after([Some(step.into()), None])
     }
 
-    /// The place of an item of a member below this one.
-    pub fn item(&mut self, member: impl fmt::Display, item: impl fmt::Display) -> Place<'_> {
-        let pointer = self.at(member).at(item).pointer;
-        Place { report: self.report, kind: self.kind.clone(), id: self.id.clone(), pointer }
+    /// The place of an item of a member of this one, or of a member of that.
+    pub fn item<'a>(&'a mut self, member: impl Into<Step<'a>>, item: impl Into<Step<'a>>) -> Place<'a> {
+        self.after([Some(member.into()), Some(item.into())])
+    }
+
+    fn after<'a>(&'a mut self, steps: [Option<Step<'a>>; 2]) -> Place<'a> {
+        let way = Way { before: Some(&self.way), steps };
+        Place { report: self.report, kind: self.kind, id: self.id, way }
     }
 
     /// Reports an error here.
@@ -182,22 +227,27 @@ impl Place<'_> {
 
     /// Reports at a JSON Pointer below this place; for findings of the schema.
     pub fn error_at_pointer(&mut self, pointer: &str, code: &str, message: impl fmt::Display, hint: Option<String>) {
-        let pointer = format!("{}{pointer}", self.pointer);
-        Place { report: self.report, kind: self.kind.clone(), id: self.id.clone(), pointer }.push(
-            Severity::Error,
-            code,
-            &message,
-            hint,
-        );
+        self.push_at(pointer, Severity::Error, code, &message, hint);
     }
 
     fn push(&mut self, severity: Severity, code: &str, message: &impl fmt::Display, hint: Option<String>) {
+        self.push_at("", severity, code, message, hint);
+    }
+
+    fn push_at(
+        &mut self,
+        pointer: &str,
+        severity: Severity,
+        code: &str,
+        message: &impl fmt::Display,
+        hint: Option<String>,
+    ) {
         self.report.diagnostics.push(Diagnostic {
             severity,
             code: code.to_owned(),
-            kind: self.kind.clone(),
-            id: self.id.clone(),
-            pointer: self.pointer.clone(),
+            kind: self.kind.to_owned(),
+            id: self.id.to_owned(),
+            pointer: format!("{}{pointer}", self.way),
             message: message.to_string(),
             hint,
             line: None,
