@@ -11,7 +11,10 @@ use aws_sdk_cloudwatch::{
 };
 use faregate_engine::ports::{MetricSink, Series, SinkError, unit_of};
 
-use crate::AwsConfig;
+use crate::{
+    AwsConfig,
+    deferred::{Deferred, deferred},
+};
 
 /// The namespace of every metric.
 const NAMESPACE: &str = "Faregate";
@@ -26,9 +29,9 @@ const METRIC_BYTES: usize = 256;
 const VALUE_BYTES: usize = 18;
 
 /// Metrics of one gateway.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct CloudWatchSink {
-    client: Client,
+    client: Deferred<Client>,
     gateway: String,
 }
 
@@ -42,7 +45,8 @@ impl CloudWatchSink {
     /// Each call is sent once: what AWS took before its answer was lost would count twice. Who sends metrics keeps what was
     /// not taken.
     fn of(config: Builder, gateway: String) -> Self {
-        Self { client: Client::from_conf(config.retry_config(RetryConfig::disabled()).build()), gateway }
+        let config = config.retry_config(RetryConfig::disabled());
+        Self { client: deferred(move || Client::from_conf(config.build())), gateway }
     }
 
     fn data(&self, series: &Series) -> Vec<MetricDatum> {

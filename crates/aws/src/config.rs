@@ -5,13 +5,19 @@ mod http_client;
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, ConfigLoader, Region, SdkConfig,
+    environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider},
+    meta::region::ProvideRegion,
+    retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
 #[cfg(feature = "operator")]
 use aws_config::{
     default_provider::region::DefaultRegionChain, profile::ProfileFileCredentialsProvider,
     provider_config::ProviderConfig,
 };
-use aws_credential_types::Credentials;
+use aws_credential_types::{Credentials, provider::ProvideCredentials};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use faregate_engine::ports::Clock;
 
@@ -64,7 +70,16 @@ impl AwsConfig {
     pub async fn for_function(clock: Arc<dyn Clock>, patience: Patience) -> Self {
         let dates = Arc::default();
         let client = SharedHttpClient::new(FunctionHttpClient::new(clock, Arc::clone(&dates)));
-        Self { sdk: loader(patience).http_client(client).load().await, dynamodb_endpoint: None, dates }
+        let mut loader = loader(patience).http_client(client);
+        // What Lambda says, taken as it is: the SDK's chains make clients of STS and of EC2's metadata before they look.
+        if let Some(region) = EnvironmentVariableRegionProvider::new().region().await {
+            loader = loader.region(region);
+        }
+        let credentials = EnvironmentVariableCredentialsProvider::new();
+        if credentials.provide_credentials().await.is_ok() {
+            loader = loader.credentials_provider(credentials);
+        }
+        Self { sdk: loader.load().await, dynamodb_endpoint: None, dates }
     }
 
     /// For the command line: profiles with SSO and credential processes, the system's own authorities, the

@@ -9,6 +9,7 @@ mod cloudwatch;
 mod config;
 mod config_store;
 mod counters;
+mod deferred;
 mod errors;
 mod key_store;
 mod ssm_secrets;

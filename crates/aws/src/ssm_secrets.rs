@@ -15,7 +15,11 @@ use faregate_core::{
 use faregate_engine::ports::{Clock, SecretError, Secrets};
 use lru::LruCache;
 
-use crate::{AwsConfig, errors::describe};
+use crate::{
+    AwsConfig,
+    deferred::{Deferred, deferred},
+    errors::describe,
+};
 
 /// How long a value is used before it is read again.
 pub const TTL: Duration = Duration::from_secs(5 * 60);
@@ -31,7 +35,7 @@ pub const NAMES_MAX: NonZeroUsize = NonZeroUsize::new(512).expect("512 is not ze
 /// One read at a time per name: others wait for it. A value past its time is never used, so a secret that
 /// cannot be read any more fails closed (SECURITY.md 11).
 pub struct SsmSecrets {
-    client: Client,
+    client: Deferred<Client>,
     clock: Arc<dyn Clock>,
     allow_inline: bool,
     slots: Mutex<LruCache<String, Arc<Slot>>>,
@@ -68,7 +72,8 @@ impl SsmSecrets {
     #[must_use]
     pub fn new(config: &AwsConfig, clock: Arc<dyn Clock>, allow_inline: bool) -> Self {
         let slots = Mutex::new(LruCache::new(NAMES_MAX));
-        Self { client: Client::new(config.sdk()), clock, allow_inline, slots }
+        let sdk = config.sdk().clone();
+        Self { client: deferred(move || Client::new(&sdk)), clock, allow_inline, slots }
     }
 
     /// The value as it was read within [`TTL`], or else as it is now.
