@@ -1,7 +1,7 @@
 //! `cargo xtask bench warm`: the processor time of a request and the memory of a gateway that knows a lot.
 //!
 //! The gateway matches, checks an API key, takes a permit and forwards; the baseline, `lambda_http` with `reqwest`, only
-//! forwards. Both are release binaries under the Runtime API driver and are called in turn.
+//! forwards. Both are release binaries under the Runtime API driver, answer in the same way and are called in turn.
 
 #![allow(
     clippy::print_stdout,
@@ -17,14 +17,15 @@ use faregate_core::api_key::KeyHash;
 use faregate_engine::ports::KeyAdmin;
 use faregate_testing::driver::Driver;
 use faregate_tests::{
-    Backend, Budget, DynamoDbProxy, Fate, Figure, Stack, Stores, baseline, figures, processor_time, resident_bytes,
-    send,
+    Backend, Budget, DynamoDbProxy, Fate, Figure, Stores, baseline, figures, processor_time, resident_bytes, send,
 };
 use http::Request;
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 9;
-const REQUESTS: usize = 1000;
+/// How many requests a round has, by the mode of their answers. `lambda_http` sends streamed ones in parts for which both
+/// sides wait, 40 ms each.
+const MODES: [(&str, usize); 2] = [("stream", 200), ("buffered", 1000)];
 /// How much a gateway knows whose memory is measured.
 const ROUTES: usize = 10_000;
 const KEYS: usize = 10_000;
@@ -35,40 +36,51 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let figures = runtime.block_on(async { vec![processor().await, memory().await] });
+    let figures = runtime.block_on(async {
+        let mut figures = Vec::new();
+        for (invoke_mode, requests) in MODES {
+            figures.push(processor(invoke_mode, requests).await);
+        }
+        figures.push(memory().await);
+        figures
+    });
     println!("{}", figures::table(&figures));
     println!("\n{}", figures::keep("warm", &figures).expect("a file").display());
     if figures.iter().all(Figure::is_within) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn processor() -> Figure {
+/// Of a request whose answer is sent in this mode.
+async fn processor(invoke_mode: &str, requests: usize) -> Figure {
     let backend = Backend::echo("orders").await.expect("a backend");
-    let stack = Stack::start(&document(&backend.url(), 500)).await.expect("a gateway");
-    add_keys(stack.stores(), 1).await;
+    let stores = Stores::start().await.expect("stores");
+    stores.apply(&document(&backend.url(), 500)).await.expect("applied");
+    add_keys(&stores, 1).await;
+    let gateway = stores.gateway().expect("a gateway").env("FAREGATE_INVOKE_MODE", invoke_mode);
+    let gateway = gateway.start().await.expect("an environment");
     let bare = Driver::builder(baseline("pass_through").expect("a baseline")).env("BACKEND_URL", backend.url());
-    let bare = bare.start().await.expect("an environment");
+    let bare = bare.env("INVOKE_MODE", invoke_mode).start().await.expect("an environment");
     let mut pairs = Vec::new();
     for round in 0..=ROUNDS {
-        let pair = (per_request(stack.driver()).await, per_request(&bare).await);
+        let pair = (per_request(&gateway, requests).await, per_request(&bare, requests).await);
         // The first round only warms up.
         if round > 0 {
             pairs.push(pair);
         }
     }
-    let what = "processor time of a request: match, key, limit, forward";
+    let what = format!("processor time of a request, {invoke_mode}: match, key, limit, forward");
     Figure::of_pairs(what, "µs", &pairs).within(Budget::Times(1.0))
 }
 
 /// Microseconds of processor time, the exchanges with the Runtime API among them.
-async fn per_request(driver: &Driver) -> f64 {
+async fn per_request(driver: &Driver, requests: usize) -> f64 {
     let process = driver.environments()[0].pid.expect("a process");
     let before = processor_time(process).expect("a process");
-    for _ in 0..REQUESTS {
+    for _ in 0..requests {
         call(driver, 0).await;
     }
     driver.wait_until_idle().await.expect("idle");
     let spent = processor_time(process).expect("a process") - before;
-    spent.as_secs_f64() * 1e6 / REQUESTS as f64
+    spent.as_secs_f64() * 1e6 / requests as f64
 }
 
 async fn memory() -> Figure {
