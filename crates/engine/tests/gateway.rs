@@ -20,6 +20,7 @@ mod gateway {
     mod limits;
     mod metrics;
     mod order;
+    mod overrides;
     mod permits;
     mod providers;
     mod records;

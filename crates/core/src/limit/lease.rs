@@ -61,7 +61,7 @@ impl Lease {
     pub fn credit(&self, rule: &Rule, now: Timestamp) -> u64 {
         match rule.mode {
             Mode::Exact => self.exact.credit(rule, rule.window.index(now)),
-            Mode::Burst { .. } => self.burst.credit(now),
+            Mode::Burst { .. } => self.burst.credit(rule, now),
             Mode::Approximate => self.approximate.credit(rule, rule.window.index(now)),
         }
     }
@@ -123,7 +123,7 @@ impl Lease {
     pub fn spend(&mut self, rule: &Rule, now: Timestamp, permits: u64) -> bool {
         match rule.mode {
             Mode::Exact => self.exact.spend(rule, rule.window.index(now), permits),
-            Mode::Burst { .. } => self.burst.spend(now, permits),
+            Mode::Burst { .. } => self.burst.spend(rule, now, permits),
             Mode::Approximate => self.approximate.spend(rule, rule.window.index(now), permits),
         }
     }
@@ -143,7 +143,7 @@ impl Lease {
     pub fn is_low(&self, rule: &Rule, now: Timestamp) -> bool {
         match rule.mode {
             Mode::Exact => self.exact.is_low(rule, rule.window.index(now)),
-            Mode::Burst { .. } => self.burst.is_low(now),
+            Mode::Burst { .. } => self.burst.is_low(rule, now),
             Mode::Approximate => self.approximate.has_to_tell(rule.window.index(now)),
         }
     }
@@ -243,7 +243,7 @@ impl Lease {
         match (ask, rule.mode) {
             (Ask::Take(take), Mode::Approximate) => self.approximate.told(take, number, now),
             (Ask::Take(take), _) => self.exact.taken(rule, take, number, now),
-            (Ask::Draw(draw), _) => self.burst.drawn(draw, number, now),
+            (Ask::Draw(draw), _) => self.burst.drawn(rule, draw, number, now),
         }
     }
 

@@ -97,7 +97,7 @@ pub enum Mode {
 pub enum OnUnavailable {
     /// Nothing is admitted without a permit: 503.
     Refuse,
-    /// A tenth of the limit is admitted by each environment in each window, and counted later.
+    /// A tenth of the limit is admitted by each environment in each window, and counted later, but for buckets.
     Allow,
 }
 

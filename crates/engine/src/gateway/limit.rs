@@ -241,9 +241,11 @@ impl Limits {
             return Err(answer::unavailable("as much as may be admitted without the counter was"));
         }
         let lacking: Vec<&Want> = wants.iter().filter(|want| want.is_lacking(now)).collect();
-        let denied: Vec<&Want> = lacking.iter().copied().filter(|want| want.denied(now).is_some()).collect();
-        if !denied.is_empty() {
-            return Err(answer::exhausted(&denied, now));
+        if lacking.iter().any(|want| want.denied(now).is_some()) {
+            // Those, too, that nobody would ask about for some time yet: the longest wait is told.
+            let refuses = |want: &&Want| want.denied(now).is_some() || want.is_used_up(now);
+            let refusing: Vec<&Want> = lacking.into_iter().filter(refuses).collect();
+            return Err(answer::exhausted(&refusing, now));
         }
         let accounts: Vec<Arc<Account>> = accounts::distinct(lacking).into_iter().cloned().collect();
         let outcomes = self.ask(&accounts, wants, address, calls).await;

@@ -14,7 +14,7 @@ use faregate_core::limit::{Ask, Counter, Return, RollUp, SlotName};
 use faregate_core::time::Timestamp;
 use faregate_engine::{
     gateway::Peer,
-    ports::{Counters, StoreError, Taken, Terms},
+    ports::{Counters, OutboundError, StoreError, Taken, Terms},
 };
 use serde_json::{Value, json};
 
@@ -346,20 +346,33 @@ async fn a_limit_that_rides_along_refuses_nothing_that_it_has() {
 }
 
 #[tokio::test]
-async fn keys_of_one_consumer_have_numbers_of_their_own() {
-    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(1000))).await;
-    let item = |limit: u64| json!({"consumer": "acme", "plan": "gold", "limits": [{"id": "daily", "limit": limit}]});
-    harness.key("big", item(1000));
-    harness.key("small", item(10));
-    for _ in 0..50 {
-        assert_eq!(call(&harness, "big").await.status, 200);
-        harness.clock.advance(Duration::from_millis(100));
+async fn of_limits_that_refuse_together_the_longest_wait_is_told_as_long_as_they_do() {
+    let plans = json!([{"id": "gold", "limits": [
+        {"id": "minutely", "limit": 2, "per": "minute"},
+        {"id": "daily", "limit": 2, "per": "day"},
+    ]}]);
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), plans)).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    for _ in 0..2 {
+        assert_eq!(call(&harness, KEY).await.status, 200);
     }
-    // Fifty are spent: whatever is held, the small number is long used up; and that keeps nobody else out.
-    for _ in 0..20 {
-        assert_eq!(call(&harness, "small").await.status, 429);
-        assert_eq!(call(&harness, "big").await.status, 200);
+    for second in 0..90 {
+        let answer = call(&harness, KEY).await;
+        assert_eq!((answer.status, &answer.json()["limit"]), (429, &json!("daily")), "{second}");
+        harness.clock.advance(Duration::from_secs(1));
     }
+}
+
+#[tokio::test]
+async fn a_permit_is_spent_whatever_the_backend_does() {
+    let harness = Harness::new(document(json!({"authenticate": "api_key"}), daily(2))).await;
+    harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        harness.outbound.then(Err(OutboundError::Connect("refused".into())));
+        statuses.push(call(&harness, KEY).await.status);
+    }
+    assert_eq!(statuses, [502, 502, 429]);
 }
 
 #[tokio::test]

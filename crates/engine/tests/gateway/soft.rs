@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     limits::{call, document, from},
-    support::{Harness, KEY},
+    support::{Harness, KEY, NOW},
 };
 
 /// How many counters of one crowd an environment holds.
@@ -46,7 +46,9 @@ async fn an_address_that_comes_once_is_still_told_to_nobody() {
 #[tokio::test]
 async fn what_a_caller_used_is_told_when_the_environment_ends_and_when_others_push_it_out() {
     for is_pushed_out in [false, true] {
-        let plans = json!([{"id": "gold", "limits": [soft(10_000, "day", "consumer")]}]);
+        // Another limit of the same counter, which this caller's requests do not count for.
+        let year = json!({"id": "year", "limit": 10, "window_seconds": 365 * 86_400, "methods": ["POST"]});
+        let plans = json!([{"id": "gold", "limits": [soft(10_000, "day", "consumer"), year]}]);
         let harness = Harness::new(document(json!({"authenticate": "api_key"}), plans)).await;
         harness.key(KEY, json!({"consumer": "acme", "plan": "gold"}));
         for _ in 0..7 {
@@ -69,6 +71,11 @@ async fn what_a_caller_used_is_told_when_the_environment_ends_and_when_others_pu
         assert_eq!(granted(), (7, 7), "{is_pushed_out}");
         assert_eq!(harness.counters.requests("plan|c#acme", "2027-01"), Some(7));
         assert_eq!(harness.counters.faults.count("roll_up"), 0, "the same write told of the requests");
+        let kept = harness.counters.expires_at("plan|c#acme").expect("a time").since(NOW);
+        assert!(
+            kept > Duration::from_secs(2 * 365 * 86_400),
+            "what the longest window counted is kept as long: {kept:?}"
+        );
     }
 }
 

@@ -41,14 +41,17 @@ pub(super) struct Burst {
 #[derive(Clone, Copy, Debug, Default)]
 struct Empty {
     until: Timestamp,
-    /// For whom: fewer permits may be there.
+    /// For whom: fewer permits may be there, or as many of a rule with another number.
     needed: u64,
+    shape: Option<Shape>,
 }
 
 /// Permits that were drawn together.
 #[derive(Clone, Copy, Debug)]
 struct Block {
     permits: u64,
+    /// By which they were drawn: those of a rule with another number cost the bucket more or less.
+    shape: Shape,
     /// When they were asked for, and until when they can be spent.
     from: Timestamp,
     until: Timestamp,
@@ -56,20 +59,24 @@ struct Block {
 
 impl Block {
     /// Not before it was drawn, either: a clock that is set back makes no lease live longer.
-    fn counts(&self, now: Timestamp) -> bool {
+    fn is_alive(&self, now: Timestamp) -> bool {
         self.from <= now && now <= self.until
+    }
+
+    fn counts(&self, rule: &Rule, now: Timestamp) -> bool {
+        self.is_alive(now) && Shape::of(rule) == Some(self.shape)
     }
 }
 
 impl Burst {
-    pub(super) fn credit(&self, now: Timestamp) -> u64 {
-        self.blocks.iter().filter(|block| block.counts(now)).map(|block| block.permits).sum()
+    pub(super) fn credit(&self, rule: &Rule, now: Timestamp) -> u64 {
+        self.blocks.iter().filter(|block| block.counts(rule, now)).map(|block| block.permits).sum()
     }
 
     /// What is here and what the bucket has; `None` where that never said anything.
     pub(super) fn remaining(&self, rule: &Rule, now: Timestamp) -> Option<u64> {
         let available = Shape::of(rule).map_or(0, |shape| shape.available(self.full_at(), now));
-        self.full_at.map(|_| self.credit(now).saturating_add(available))
+        self.full_at.map(|_| self.credit(rule, now).saturating_add(available))
     }
 
     /// A bucket that never said anything may be full.
@@ -87,7 +94,7 @@ impl Burst {
         let Some(shape) = Shape::of(rule).filter(|_| self.remaining(rule, now) == Some(0)) else {
             return Timestamp::from_millis(self.full_at().div_ceil(1000)).max(now);
         };
-        shape.available_at(1, self.full_at()).max(self.empty.until)
+        shape.available_at(1, self.full_at()).max(self.empty_until(shape).unwrap_or_default())
     }
 
     /// When a request can have so many permits, `needed` of which are not here: what is may have lapsed by then.
@@ -96,12 +103,12 @@ impl Burst {
         returned.max(self.denied(rule, needed, now)).unwrap_or_default().max(now)
     }
 
-    pub(super) fn spend(&mut self, now: Timestamp, permits: u64) -> bool {
-        if self.credit(now) < permits {
+    pub(super) fn spend(&mut self, rule: &Rule, now: Timestamp, permits: u64) -> bool {
+        if self.credit(rule, now) < permits {
             return false;
         }
         let mut left = permits;
-        for block in self.blocks.iter_mut().filter(|block| block.counts(now)) {
+        for block in self.blocks.iter_mut().filter(|block| block.counts(rule, now)) {
             let spent = left.min(block.permits);
             block.permits -= spent;
             left -= spent;
@@ -109,16 +116,20 @@ impl Burst {
         true
     }
 
-    pub(super) fn is_low(&self, now: Timestamp) -> bool {
-        self.last_block > 1 && self.credit(now) * 2 < self.last_block
+    pub(super) fn is_low(&self, rule: &Rule, now: Timestamp) -> bool {
+        self.last_block > 1 && self.credit(rule, now) * 2 < self.last_block
     }
 
     /// Until when so many permits more are not worth asking for. No longer than a bucket takes to fill: what lies farther
     /// ahead was said by a clock that has been set back.
     pub(super) fn denied(&self, rule: &Rule, needed: u64, now: Timestamp) -> Option<Timestamp> {
-        let filling = Shape::of(rule)?.filling();
-        let Empty { until, needed: empty_for } = self.empty;
-        (needed >= empty_for && now < until && until <= now.plus(filling)).then_some(until)
+        let shape = Shape::of(rule)?;
+        let until = self.empty_until(shape).filter(|_| needed >= self.empty.needed)?;
+        (now < until && until <= now.plus(shape.filling())).then_some(until)
+    }
+
+    fn empty_until(&self, shape: Shape) -> Option<Timestamp> {
+        (self.empty.shape == Some(shape)).then_some(self.empty.until)
     }
 
     /// Permits for as long as a lease lives, at this key's own pace.
@@ -139,7 +150,8 @@ impl Burst {
         Some(draw)
     }
 
-    pub(super) fn drawn(&mut self, draw: &Draw, full_at: u64, now: Timestamp) {
+    pub(super) fn drawn(&mut self, rule: &Rule, draw: &Draw, full_at: u64, now: Timestamp) {
+        let Some(shape) = Shape::of(rule) else { return };
         self.full_at = Some(full_at);
         let was_used = full_at != draw.now_micros() + draw.cost_micros();
         self.found_used += FOUND_WEIGHT * (f64::from(u8::from(was_used)) - self.found_used);
@@ -149,13 +161,13 @@ impl Burst {
         if draw.shape.available(full_at, now) == 0 {
             // Whoever emptied it need not ask to know; and a few permits at once are worth more than one.
             let until = draw.shape.available_at((draw.block / 2).max(1), full_at);
-            self.empty = Empty { until, needed: 1 };
+            self.empty = Empty { until, needed: 1, shape: Some(shape) };
         }
-        self.blocks.retain(|block| block.permits > 0 && block.counts(now));
+        self.blocks.retain(|block| block.permits > 0 && block.is_alive(now));
         // The answer itself may have shown that the clock was ahead when it was asked for.
         let from = draw.now.min(now);
-        let block = Block { permits: draw.block, from, until: from.plus(draw.shape.life()) };
-        self.blocks.push_back(match block.counts(now) {
+        let block = Block { permits: draw.block, shape, from, until: from.plus(draw.shape.life()) };
+        self.blocks.push_back(match block.is_alive(now) {
             true => block,
             // Too late for all but who waits: what that spends counts from when it was asked for.
             false => Block { permits: draw.needed, until: from.plus(NEEDED_FOR), ..block },
@@ -169,7 +181,8 @@ impl Burst {
             let longer = EMPTY_FIRST.saturating_mul(1 << self.empties.min(10)).min(shape.life() / 2);
             self.empties += 1;
             let until = until.plus(longer.mul_f64(random));
-            (self.full_at, self.empty) = (Some(full_at), Empty { until, needed: draw.needed.max(1) });
+            self.empty = Empty { until, needed: draw.needed.max(1), shape: Some(shape) };
+            self.full_at = Some(full_at);
         }
     }
 }

@@ -92,6 +92,7 @@ impl Table {
             fetching: tokio::sync::Mutex::default(),
             outages: AtomicU64::new(0),
             calls: AtomicU32::new(0),
+            longest_millis: AtomicU64::new(0),
         });
         accounts.put(counter.into(), Arc::clone(&account));
         let evicted = if accounts.len() > self.max { accounts.pop_lru() } else { None };
@@ -184,6 +185,8 @@ pub(super) struct Account {
     pub(super) outages: AtomicU64,
     /// How often its counter was asked.
     pub(super) calls: AtomicU32,
+    /// The longest window, in milliseconds, of all limits that may share the counter.
+    longest_millis: AtomicU64,
 }
 
 /// Leases by [`Rule::key`].
@@ -270,6 +273,17 @@ impl Account {
     /// Whether clients can make as many of these as they like.
     pub(super) fn is_chosen(&self) -> bool {
         self.crowd.is_chosen()
+    }
+
+    /// Notes that one of the limits that may share the counter has a window of this length.
+    pub(super) fn lasts(&self, window: Duration) {
+        let millis = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        self.longest_millis.fetch_max(millis, Ordering::Relaxed);
+    }
+
+    /// The longest window of all limits that may share the counter.
+    pub(super) fn longest(&self) -> Duration {
+        Duration::from_millis(self.longest_millis.load(Ordering::Relaxed))
     }
 
     /// The consumer whose requests it counts, and nobody else's.

@@ -110,7 +110,7 @@ impl Limits {
         if planned.is_empty() {
             return Outcome::Granted;
         }
-        self.send(account, wants, planned, reason).await
+        self.send(account, planned, reason).await
     }
 
     /// Fetches permits of windows that begin soon, where it is time for that.
@@ -118,19 +118,19 @@ impl Limits {
         for account in accounts::distinct(wants) {
             let planned = self.plan(account, wants, Reason::Ahead);
             if !planned.is_empty() {
-                let (limits, account, wants) = (Arc::clone(self), Arc::clone(account), wants.to_vec());
+                let (limits, account) = (Arc::clone(self), Arc::clone(account));
                 side_work.spawn(async move {
                     let _fetching = account.fetching.lock().await;
                     // Whatever comes of it, the first request of the window sees it in its account.
-                    let _ = limits.send(&account, &wants, planned, Reason::Ahead).await;
+                    let _ = limits.send(&account, planned, Reason::Ahead).await;
                 });
             }
         }
     }
 
     /// Sends takes that are planned, all in one write, as often as it takes to meet the counter.
-    async fn send(&self, account: &Account, wants: &[Want], mut planned: Vec<Planned>, reason: Reason) -> Outcome {
-        let terms = self.terms(account, wants, reason);
+    async fn send(&self, account: &Account, mut planned: Vec<Planned>, reason: Reason) -> Outcome {
+        let terms = self.terms(account, reason);
         let mut throttled = "the counter is busy".to_owned();
         for number in 0..TRIES_MAX {
             self.meter.lease_write();
@@ -326,9 +326,9 @@ impl Limits {
     }
 
     /// A counter may be deleted when no window of any limit that may share it can still be the present one.
-    fn terms(&self, account: &Account, wants: &[Want], reason: Reason) -> Terms {
+    fn terms(&self, account: &Account, reason: Reason) -> Terms {
         let now = self.clock.now();
-        let longest = wants.iter().map(|want| want.longest).max().unwrap_or_default();
+        let longest = account.longest();
         let waiting = match reason {
             Reason::Lacking => Waiting::Request,
             Reason::Spent | Reason::Ahead => Waiting::Nobody,

@@ -1,6 +1,6 @@
 //! Which permits a request needs.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use faregate_core::{
     limit::Rule,
@@ -28,8 +28,6 @@ pub(super) struct Want {
     pub(super) rule: Arc<Rule>,
     pub(super) permits: u64,
     refuses_when_unavailable: bool,
-    /// The longest window of all limits that may share the counter.
-    pub(super) longest: Duration,
     /// Whether this request passes without permits, because the counter cannot be reached.
     pub(super) is_owing: bool,
 }
@@ -67,6 +65,7 @@ impl Limits {
     ) -> Want {
         let scope = Scope::of(limit, asked, caller);
         let (account, evicted) = self.accounts.get(&format!("{}|{}", set.owner.name(), scope.text), scope.crowd);
+        account.lasts(set.longest);
         if let Some(evicted) = evicted {
             let now = self.clock.now();
             let back = evicted.give_back(now, true);
@@ -89,7 +88,6 @@ impl Limits {
             rule: overridden.map_or_else(|| Arc::clone(&limit.rule), |number| Arc::new(limit.rule.with_limit(*number))),
             permits: limit.permits(asked.headers),
             refuses_when_unavailable: limit.refuses_when_unavailable,
-            longest: set.longest,
             is_owing: false,
         }
     }
@@ -98,8 +96,8 @@ impl Limits {
 impl Want {
     /// What is still to be told of a limit, for which no request waits.
     pub(super) fn of_rest(account: &Arc<Account>, rule: Arc<Rule>) -> Self {
-        let (account, longest) = (Arc::clone(account), rule.lasts());
-        Self { account, rule, permits: 0, refuses_when_unavailable: true, longest, is_owing: false }
+        let account = Arc::clone(account);
+        Self { account, rule, permits: 0, refuses_when_unavailable: true, is_owing: false }
     }
 
     /// Acts on what is held of this limit.
