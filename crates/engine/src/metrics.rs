@@ -151,9 +151,9 @@ impl Metrics {
         if self.flushed_at.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let metrics = Arc::clone(self);
             side_work.spawn(async move {
-                if let Err(error) = metrics.flush(policy).await {
-                    metrics.tell(Metric::MetricsDelayed, &format!("kept for later: {error}"));
-                }
+                let mut attempt =
+                    Attempt { metrics: &metrics, failed: Some("given up with the invocation".to_owned()) };
+                attempt.failed = metrics.flush(policy).await.err().map(|error| error.to_string());
             });
         }
     }
@@ -205,6 +205,20 @@ impl Metrics {
             kept.taken.drain(..fitting);
         }
         Ok(())
+    }
+}
+
+/// An attempt to send metrics beside a request. However it ends, even by being given up, a failure is told.
+struct Attempt<'a> {
+    metrics: &'a Metrics,
+    failed: Option<String>,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(cause) = &self.failed {
+            self.metrics.tell(Metric::MetricsDelayed, &format!("kept for later: {cause}"));
+        }
     }
 }
 

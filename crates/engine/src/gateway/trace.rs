@@ -5,6 +5,9 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::{ports::Random, record::Span};
 
+/// The trace flags that have a meaning, `sampled` and `random`; others are sent as 0 (W3C Trace Context Level 2 §3.2.2.5).
+const FLAGS: u8 = 0b11;
+
 /// `words` × 16 lower-case hex digits, never all zero.
 pub(super) fn hex_id(random: &dyn Random, words: usize) -> String {
     (0..words).map(|_| format!("{:016x}", random.next_u64().max(1))).collect()
@@ -16,7 +19,7 @@ pub(super) fn trace_of(headers: &HeaderMap, random: &dyn Random) -> (String, Spa
     let sent: Option<Vec<&str>> = sent.and_then(|value| value.to_str().ok()).map(|value| value.split('-').collect());
     let (trace, parent_id, flags) = match sent.as_deref() {
         Some([_, trace, parent, flags]) => {
-            ((*trace).to_owned(), Some((*parent).to_owned()), u8::from_str_radix(flags, 16).unwrap_or_default())
+            ((*trace).to_owned(), Some((*parent).to_owned()), u8::from_str_radix(flags, 16).unwrap_or_default() & FLAGS)
         }
         _ => (hex_id(random, 2), None, 1),
     };

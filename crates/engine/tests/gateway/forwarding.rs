@@ -34,7 +34,7 @@ async fn the_backend_gets_the_request_and_who_sent_it() {
             ("x-hop", "1"),
             ("content-length", "4"),
             ("x-request-id", "mine-1"),
-            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-fc"),
             ("tracestate", "a=b"),
             ("via", "1.1 before"),
         ],

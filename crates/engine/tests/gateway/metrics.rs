@@ -262,6 +262,28 @@ async fn metrics_that_cannot_be_sent_at_the_end_are_said_to_be_lost() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn metrics_that_nobody_takes_in_time_are_kept_and_told_of_while_the_environment_lives_and_lost_with_it() {
+    let harness = Harness::new(document(json!({"flush_seconds": 10}))).await;
+    calls(&harness, 3).await;
+    harness.sink.faults.set_hanging(true);
+    harness.clock.advance(Duration::from_secs(60));
+    calls(&harness, 1).await;
+    let delayed = |cause: &str| (Metric::MetricsDelayed, cause.to_owned());
+    assert_eq!(harness.telemetry.metrics(), [delayed("kept for later: given up with the invocation")]);
+    harness.sink.faults.set_hanging(false);
+    harness.clock.advance(Duration::from_secs(60));
+    calls(&harness, 1).await;
+    assert!(harness.sink.sum("Requests") >= 4.0, "{}", harness.sink.sum("Requests"));
+    harness.sink.faults.set_hanging(true);
+    calls(&harness, 1).await;
+    harness.gateway.leave().await;
+    assert_eq!(
+        harness.telemetry.metrics().pop(),
+        Some(delayed("lost with the environment: the environment ended first"))
+    );
+}
+
 #[tokio::test]
 async fn every_call_of_a_flush_is_in_the_estimate() {
     let cost_with = async |series_max: usize| {
