@@ -136,6 +136,7 @@ fn no_changed_or_cut_signature_or_header_verifies() {
     for key in [
         SigningKey::rs256("k"),
         SigningKey::es256("k"),
+        SigningKey::es384("k"),
         SigningKey::eddsa("k"),
         SigningKey::hs256(b"0123456789abcdef0123456789abcdef"),
     ] {

@@ -75,6 +75,12 @@ fn each_mistake_has_its_place_and_code() {
         file["routes"][0]["authorize"] = json!({"scopes": {"all": ["a"]}});
         file
     };
+    let targets = |targets: Value| {
+        let mut file = file();
+        file["backends"][0]["targets"] = targets;
+        file
+    };
+    let target = |url: &str| targets(json!([{"url": url}]));
     let edge_values = |count: usize| {
         let values: Vec<Value> = (0..count).map(|n| json!({"ssm": format!("/faregate/edge-{n}")})).collect();
         json!({"settings": {"edge": {"secret": {"values": values}}}})
@@ -138,6 +144,15 @@ fn each_mistake_has_its_place_and_code() {
             "conflict",
         ),
         (json!({"plans": [{"id": "none"}]}), "plan/none/id", "invalid_value"),
+        (
+            targets(json!([{"url": "https://a.example", "weight": 0}, {"url": "https://b.example", "weight": 0}])),
+            "backend/orders/targets",
+            "invalid_value",
+        ),
+        (target("https://a.example/?a=1"), "backend/orders/targets/0/url", "invalid_value"),
+        (target("https://user@a.example"), "backend/orders/targets/0/url", "invalid_value"),
+        (target("https://:word@a.example"), "backend/orders/targets/0/url", "invalid_value"),
+        (target("https://a.example/base//v1"), "backend/orders/targets/0/url", "invalid_value"),
         (route("match", json!([])), "route/orders/match", "invalid_value"),
         (route("hosts", json!([])), "route/orders/hosts", "invalid_value"),
         (route("hosts", json!(null)), "route/orders/hosts", "wrong_type"),
@@ -475,9 +490,22 @@ fn iam_beside_others_is_warned_of() {
     let route = |id: &str, authenticate: Value| json!({"id": id, "authenticate": authenticate, "respond": {}});
     let jwt = json!({"jwt": {"issuers": ["main"]}});
     assert_eq!(codes_of(json!([route("a", json!("iam"))])), [""; 0]);
-    assert_eq!(codes_of(json!([route("a", json!({"all_of": ["iam", jwt]}))])), [""; 0]);
+    assert_eq!(codes_of(json!([route("a", json!({"all_of": ["iam", jwt]}))])), ["route/a/authenticate conflict"]);
+    for key in [json!({"header": "x-api-key"}), json!({"header": "authorization", "query": "key"})] {
+        assert_eq!(codes_of(json!([route("a", json!({"all_of": ["iam", {"api_key": key}]}))])), [""; 0], "{key}");
+    }
     assert_eq!(codes_of(json!([route("a", json!("iam")), route("b", jwt.clone())])), ["route/a/authenticate conflict"]);
     assert_eq!(codes_of(json!([route("a", json!({"any_of": ["iam", jwt]}))])), ["route/a/authenticate conflict"]);
+}
+
+#[test]
+fn a_token_goes_to_no_provider_in_clear_text() {
+    let asked = |url: &str| json!({"url": url, "client": {"id": "c", "secret": {"ssm": "/a"}}});
+    let found =
+        |url: &str| findings(&json!({"issuers": [{"id": "main", "issuer": "https://a", "introspection": asked(url)}]}));
+    assert_eq!(found("https://auth.example.com/introspect"), []);
+    let mistake = ("issuer/main/introspection/url".to_owned(), "invalid_value".to_owned());
+    assert_eq!(found("http://auth.example.com/introspect"), [mistake]);
 }
 
 #[test]

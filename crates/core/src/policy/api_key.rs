@@ -74,6 +74,12 @@ impl ApiKey {
 }
 
 impl ApiKeyPolicy {
+    /// Whether there is a place where this is looked at as a key.
+    #[must_use]
+    pub fn takes(&self, key: &[u8]) -> bool {
+        self.query.is_some() || self.place.as_ref().is_some_and(|place| place.takes(key))
+    }
+
     /// The challenge of a 401 (RFC 9110 §11.6.1).
     #[must_use]
     pub fn challenge(&self) -> String {

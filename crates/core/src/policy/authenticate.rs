@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 use serde::Deserialize;
 
 use super::{
@@ -277,6 +277,17 @@ impl AuthenticatePolicy {
     pub fn mixes_iam(&self) -> bool {
         let has_iam = self.credentials.iter().any(|credential| matches!(credential, CredentialPolicy::Iam));
         has_iam && self.needed == Needed::One && (self.credentials.len() > 1 || self.anonymous)
+    }
+
+    /// Whether a request that is signed in its headers has no room for another credential that is needed beside `iam`.
+    #[must_use]
+    pub fn crowds_iam(&self) -> bool {
+        let has_iam = self.credentials.iter().any(|credential| matches!(credential, CredentialPolicy::Iam));
+        let crowds = |credential: &CredentialPolicy| {
+            let in_query = matches!(credential, CredentialPolicy::ApiKey(policy) if policy.query.is_some());
+            !in_query && credential.place().is_some_and(|place| place.name == header::AUTHORIZATION)
+        };
+        has_iam && self.needed == Needed::All && self.credentials.iter().any(crowds)
     }
 
     /// Removes the headers that carry hidden credentials.

@@ -155,9 +155,7 @@ impl CorsPolicy {
         if !self.decorate(request, answer) {
             return;
         }
-        // Only visible ASCII is ever echoed into a header.
-        let visible = |value: &&HeaderValue| value.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'));
-        let asked = |name: HeaderName| request.get(name).filter(visible).cloned();
+        let asked = |name: HeaderName| request.get(name).filter(|value| is_visible(value)).cloned();
         let pick = |allowed: &Allowed, name| match allowed {
             Allowed::Asked => asked(name),
             Allowed::Listed(list) => list.clone(),
@@ -196,13 +194,18 @@ impl CorsPolicy {
     /// The value of `access-control-allow-origin`, if the request's one origin is allowed.
     fn allow_origin(&self, request: &HeaderMap) -> Option<HeaderValue> {
         let mut origins = request.get_all(header::ORIGIN).iter();
-        let presented = origins.next()?;
+        let presented = origins.next().filter(|value| is_visible(value))?;
         let text = presented.to_str().ok().filter(|text| origins.next().is_none() && *text != "null")?;
         let listed = self.origins.iter().find(|origin| origin.matches(text))?;
         // A star and credentials exclude each other in browsers, so the origin is named.
         let star = *listed == Origin::Any && !self.allow_credentials;
         Some(if star { HeaderValue::from_static("*") } else { presented.clone() })
     }
+}
+
+/// Only visible ASCII is ever echoed into a header.
+fn is_visible(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 fn mentions_origin(value: &HeaderValue) -> bool {
@@ -270,6 +273,7 @@ mod tests {
             ("https://*.example.com", "https://evil/.example.com", false),
             ("https://*.example.com", "https://.example.com", false),
             ("*", "null", false),
+            ("*", "https://a.example\t", false),
         ] {
             assert_eq!(allowed_origin(json!([pattern]), false, presented).is_some(), allowed, "{pattern} {presented}");
         }
@@ -279,6 +283,7 @@ mod tests {
     fn a_star_names_the_origin_only_with_credentials() {
         assert_eq!(allowed_origin(json!(["*"]), false, "https://a.example").as_deref(), Some("*"));
         assert_eq!(allowed_origin(json!(["*"]), true, "https://a.example").as_deref(), Some("https://a.example"));
+        assert_eq!(allowed_origin(json!(["*"]), true, "https://a.example/\t"), None);
     }
 
     #[test]

@@ -55,12 +55,17 @@ impl HeaderPlace {
             let separated = rest.first() == Some(&b' ') || rest.is_empty();
             (separated && scheme.eq_ignore_ascii_case(self.scheme.as_bytes())).then(|| rest.trim_ascii())?
         };
-        let fits = match self.shape {
+        self.takes(credential).then_some(credential)
+    }
+
+    /// Whether a credential that stands here is this one, and not the other of this place.
+    #[must_use]
+    pub fn takes(&self, credential: &[u8]) -> bool {
+        match self.shape {
             Shape::Any => true,
             Shape::Token => looks_like_token(credential),
             Shape::NoToken => !looks_like_token(credential),
-        };
-        fits.then_some(credential)
+        }
     }
 
     /// Whether one of two places without a scheme takes what the other looks at.
@@ -109,14 +114,17 @@ pub(super) fn proven_headers(pairs: &BTreeMap<String, String>, place: &mut Place
     compiled.into()
 }
 
+/// Whether clients send a header of this name for other reasons: as an identity header it would be taken from them all.
+pub(super) fn has_other_uses(name: &HeaderName) -> bool {
+    let is_tracing = matches!(name.as_str(), "traceparent" | "tracestate" | "x-request-id");
+    let is_content = name.as_str().starts_with("content-") || name.as_str().starts_with("accept");
+    let others = [header::HOST, header::COOKIE, header::AUTHORIZATION, header::VIA, header::ORIGIN];
+    is_tracing || is_content || others.contains(name)
+}
+
 /// A name that a backend reads as nothing but this, and that survives the way there.
 pub(super) fn proven_header(text: &str, place: &mut Place<'_>) -> Option<HeaderName> {
-    let name = text.parse::<HeaderName>().ok().filter(|name| {
-        let means_else = [header::HOST, header::COOKIE, header::AUTHORIZATION, header::VIA, header::ORIGIN];
-        let is_tracing = matches!(name.as_str(), "traceparent" | "tracestate" | "x-request-id");
-        let is_content = name.as_str().starts_with("content-") || name.as_str().starts_with("accept");
-        !means_else.contains(name) && !is_tracing && !is_content && !is_stripped(name)
-    });
+    let name = text.parse::<HeaderName>().ok().filter(|name| !has_other_uses(name) && !is_stripped(name));
     if name.is_none() {
         place.error(codes::INVALID_VALUE, format!("`{text}` cannot carry what a credential proves"));
     }

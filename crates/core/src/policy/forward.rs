@@ -1,5 +1,7 @@
 //! The action *forward*: which backend, under which path and host, with which headers.
 
+use std::num::NonZeroU16;
+
 use serde::Deserialize;
 
 use super::{
@@ -187,10 +189,7 @@ impl HostRewrite {
             Self::Target {} => HostPolicy::Target,
             Self::Preserve {} => HostPolicy::Preserve,
             Self::Name(name) => {
-                let host = name
-                    .rsplit_once(':')
-                    .filter(|(_, port)| port.parse::<u16>().is_ok())
-                    .map_or(&**name, |(host, _)| host);
+                let host = name.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(&**name, |(host, _)| host);
                 match http::HeaderValue::from_str(name) {
                     Ok(value) if is_plain_host(host) => HostPolicy::Name(value),
                     _ => {
@@ -201,6 +200,11 @@ impl HostRewrite {
             }
         }
     }
+}
+
+/// Digits only: a number of Rust's may have a sign.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<NonZeroU16>().is_ok()
 }
 
 impl ForwardPolicy {
@@ -272,6 +276,26 @@ mod tests {
         ] {
             let host: super::HostRewrite = serde_json::from_value(value).expect("a host");
             assert_eq!(host.compile(&mut Report::default().entry("route", "r")), expected);
+        }
+    }
+
+    #[test]
+    fn a_port_is_digits_above_zero() {
+        for (name, valid) in [
+            ("orders.internal", true),
+            ("orders.internal:1", true),
+            ("orders.internal:65535", true),
+            ("[::1]:80", true),
+            ("orders.internal:+80", false),
+            ("orders.internal:-80", false),
+            ("orders.internal: 80", false),
+            ("orders.internal:0", false),
+            ("orders.internal:65536", false),
+            ("orders.internal:", false),
+            ("[::1]:+80", false),
+        ] {
+            let found = mistakes(json!({"backend": "known", "host": {"name": name}}));
+            assert_eq!(found.is_empty(), valid, "{name}: {found:?}");
         }
     }
 

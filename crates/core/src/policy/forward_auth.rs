@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::credential::{is_stripped, proven_header};
+use super::credential::{has_other_uses, is_stripped, proven_header};
 use crate::{
     diagnostic::{Place, codes},
     document::{check_id, https_url},
@@ -36,7 +36,7 @@ pub struct ForwardAuth {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(length(max = 100)))]
     pub copy: Vec<String>,
-    /// The header of its answer that names the consumer.
+    /// The header of its answer that names the consumer: none that clients send for other reasons, as `cookie`.
     pub consumer_header: String,
     /// How long it may take.
     #[serde(default = "timeout_ms")]
@@ -124,6 +124,10 @@ impl ForwardAuth {
             copy.extend(proven_header(text, &mut place.item("copy", index)));
         }
         let consumer_header = sent(&self.consumer_header, &mut place.at("consumer_header"));
+        if consumer_header.as_ref().is_some_and(has_other_uses) {
+            let message = format!("no client could send `{}` any more", self.consumer_header);
+            place.at("consumer_header").error(codes::INVALID_VALUE, message);
+        }
         let url = https_url(&self.url, &mut place.at("url"));
         Some(ForwardAuthPolicy {
             id: self.id.as_str().into(),
@@ -172,5 +176,43 @@ impl ForwardAuthPolicy {
             values.into_iter().for_each(&mut add);
         }
         Some(digest.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::ForwardAuth;
+    use crate::diagnostic::Report;
+
+    #[test]
+    fn the_consumer_is_named_in_no_header_that_clients_need() {
+        for (name, is_taken) in [
+            ("x-user", true),
+            ("x-forwarded-user", true),
+            ("x-auth-request-email", true),
+            ("remote-user", true),
+            ("authorization", false),
+            ("Cookie", false),
+            ("host", false),
+            ("origin", false),
+            ("via", false),
+            ("content-type", false),
+            ("accept", false),
+            ("accept-language", false),
+            ("traceparent", false),
+            ("x-request-id", false),
+            ("a b", false),
+        ] {
+            let endpoint = json!({"id": "sso", "url": "https://sso.example.com", "consumer_header": name});
+            let endpoint: ForwardAuth = serde_json::from_value(endpoint).expect("an endpoint");
+            let mut report = Report::default();
+            endpoint.compile(&mut report.entry("route", "r"));
+            let found: Vec<_> =
+                report.into_diagnostics().into_iter().map(|found| (found.pointer, found.code)).collect();
+            let mistake = || ("/consumer_header".to_owned(), "invalid_value".to_owned());
+            assert_eq!(found, Vec::from_iter((!is_taken).then(mistake)), "{name}");
+        }
     }
 }

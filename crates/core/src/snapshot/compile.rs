@@ -325,6 +325,11 @@ fn warn_of_iam_beside_others(routes: &[RoutePolicy], report: &mut Report) {
             "`iam` needs a function URL with AuthType AWS_IAM, where the other credentials alone open nothing";
         report.entry(Kind::Route.as_str(), &route.id).at("authenticate").warning(codes::CONFLICT, message);
     }
+    for route in routes.iter().filter(|route| route.authenticate.crowds_iam()) {
+        let message = "`iam` fills `authorization` where a request is signed in its headers: another credential that \
+                       is needed too belongs in another one";
+        report.entry(Kind::Route.as_str(), &route.id).at("authenticate").warning(codes::CONFLICT, message);
+    }
     let signed = routes.iter().find(|route| !route.authenticate.passes_unsigned());
     let unsigned = routes.iter().find(|route| route.authenticate.passes_unsigned());
     if let (Some(signed), Some(unsigned)) = (signed, unsigned) {

@@ -10,7 +10,7 @@ mod token;
 use std::{sync::Arc, time::Duration};
 
 use faregate_core::{
-    policy::authenticate::{CredentialPolicy, Needed},
+    policy::authenticate::{AuthenticatePolicy, CredentialPolicy, Needed},
     problem::{Code, Problem},
     snapshot::RoutePolicy,
 };
@@ -88,7 +88,7 @@ impl Authenticator {
         let missing = || Problem::new(Code::CredentialsMissing, "send credentials with the request");
         let mut proofs = Vec::new();
         for credential in &policy.credentials {
-            let proof = self.verify(credential, presented, side_work).await;
+            let proof = self.verify(policy, credential, presented, side_work).await;
             match proof.map_err(|problem| challenged(problem, policy, Some(credential)))? {
                 Some(proof) => proofs.push(proof),
                 None if policy.needed == Needed::All => return Err(challenged(missing(), policy, None)),
@@ -101,9 +101,10 @@ impl Authenticator {
         Ok(Caller::new(proofs))
     }
 
-    /// What a credential proves; `None` where it is not present.
+    /// What a credential of the route proves; `None` where it is not present.
     async fn verify(
         &self,
+        route: &AuthenticatePolicy,
         credential: &CredentialPolicy,
         presented: Presented<'_>,
         side_work: &mut SideWork,
@@ -112,7 +113,7 @@ impl Authenticator {
             CredentialPolicy::ApiKey(policy) => api_key::verify(policy, presented, &self.keys).await,
             CredentialPolicy::Jwt(policy) => token::verify(policy, presented, &self.tokens, side_work).await,
             CredentialPolicy::Iam => iam::verify(presented.peer),
-            CredentialPolicy::ForwardAuth(policy) => self.endpoints.verify(policy, presented).await,
+            CredentialPolicy::ForwardAuth(policy) => self.endpoints.verify(policy, route, presented).await,
         }
     }
 }

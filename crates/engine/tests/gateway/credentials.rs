@@ -46,6 +46,7 @@ async fn every_refusal_looks_alike() {
         bodies.push(body);
     }
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(harness.keys.gets(), 4, "what is empty or too long is refused unread");
     assert_eq!(harness.telemetry.count(Metric::KeyItemsInvalid), 1);
     let answer = harness.get("https://h/").await;
     assert_eq!((answer.status, answer.code().as_str()), (401, "credentials_missing"));

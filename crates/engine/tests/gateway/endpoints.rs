@@ -245,6 +245,28 @@ async fn an_endpoint_is_told_the_whole_uri_whatever_is_in_it() {
     assert_eq!(harness.outbound.requests()[0].headers["x-forwarded-uri"], "/admin?%C3%A9");
 }
 
+/// The endpoint cannot tell hidden keys apart, so that what it said of one counts for the others.
+#[tokio::test]
+async fn a_key_that_is_hidden_from_the_backend_is_hidden_from_the_endpoint() {
+    let endpoint = json!({"forward_auth": {"id": "sso", "url": ENDPOINT, "send": ["cookie"], "consumer_header": "x-consumer", "cache_seconds": 60}});
+    for (hide_credentials, query, told, times) in [
+        (true, "a=1&k=one&b=%20&a", "/path?a=1&b=%20&a", 1),
+        (true, "k=one", "/path", 1),
+        (false, "a=1&k=one", "/path?a=1&k=one", 2),
+    ] {
+        let key = json!({"api_key": {"header": "", "query": "k", "hide_credentials": hide_credentials}});
+        let all_of = json!({"authenticate": {"all_of": [key, endpoint]}});
+        let harness = Harness::with_outbound(forwarding(all_of), passing()).await;
+        for key in ["one", "two"] {
+            harness.key(key, json!({"consumer": "acme"}));
+            let target = format!("https://h/path?{}", query.replace("one", key));
+            assert_eq!(harness.send(request("GET", &target, &[("cookie", "c")])).await.status, 200, "{target}");
+        }
+        assert_eq!(harness.outbound.requests()[0].headers["x-forwarded-uri"], told, "{query}");
+        assert_eq!(asked(&harness), times, "{query}");
+    }
+}
+
 #[tokio::test]
 async fn credentials_are_judged_in_the_invocations_time() {
     let harness = Harness::with_outbound(asking(json!({"timeout_ms": 30_000})), FakeOutbound::hanging()).await;

@@ -123,6 +123,20 @@ async fn an_llm_sdk_sends_its_key_as_a_bearer_token() {
 }
 
 #[tokio::test]
+async fn a_key_and_a_token_that_are_both_needed_stand_in_two_lines_of_one_header() {
+    let key = SigningKey::es256("k").expect("a key");
+    let bearer = json!({"api_key": {"header": "authorization", "scheme": "Bearer"}});
+    let both = json!({"authenticate": {"all_of": [bearer, {"jwt": {"issuers": ["main"]}}]}});
+    let harness = Harness::new(document(&key, both)).await;
+    harness.key(KEY, json!({"consumer": "acme"}));
+    let (token, secret) = (token(&key, &json!({})), format!("Bearer {KEY}"));
+    for (lines, status) in [(vec![&token, &secret], 200), (vec![&secret, &token], 200), (vec![&token], 401)] {
+        let headers: Vec<_> = lines.into_iter().map(|line| ("authorization", &**line)).collect();
+        assert_eq!(call(&harness, &headers).await.status, status, "{headers:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_iam_principal_is_the_hosts_word_alone() {
     let harness = Harness::new(forwarding(json!({"authenticate": "iam"}))).await;
     let answer = call(&harness, &[("x-faregate-consumer", "iam:arn:aws:iam::1:user/u")]).await;
@@ -194,6 +208,22 @@ async fn the_lists_of_a_keys_item_are_passed_on_by_name() {
         for (name, value) in [("x-scopes", scopes), ("x-groups", groups), ("x-tier", Some("1"))] {
             let found: Vec<_> = sent.get_all(name).iter().map(|value| value.to_str().expect("text")).collect();
             assert_eq!(found, Vec::from_iter(value), "{key} {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_no_backend_would_take_is_not_sent() {
+    let named = json!({"x-tier": "tier", "x-groups": "groups"});
+    let harness = Harness::new(forwarding(json!({"authenticate": {"api_key": {"forward_metadata": named}}}))).await;
+    for (key, length, is_sent) in [("long", 8192, true), ("longer", 8193, false)] {
+        let text = "x".repeat(length);
+        let item = json!({"consumer": "acme", "scopes": [text], "groups": [text], "metadata": {"tier": text}});
+        harness.key(key, item);
+        assert_eq!(call(&harness, &[("x-api-key", key)]).await.status, 200, "{length}");
+        let sent = harness.outbound.requests().pop().expect("a request").headers;
+        for name in ["x-tier", "x-groups", "x-faregate-scopes"] {
+            assert_eq!(sent.get(name).map(|value| value.len()), is_sent.then_some(length), "{name}");
         }
     }
 }

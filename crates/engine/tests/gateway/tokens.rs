@@ -298,7 +298,7 @@ async fn a_shared_secret_signs_and_is_read_anew_when_it_was_changed() {
     harness.secrets.set("/faregate/partner", old);
     assert_eq!(call(&harness, &token(old)).await.status, 200);
     assert_eq!(call(&harness, &token(new)).await.status, 401);
-    harness.secrets.set("/faregate/partner", new);
+    harness.secrets.then("/faregate/partner", new);
     assert_eq!(call(&harness, &token(new)).await.status, 200);
     assert_eq!(call(&harness, &token(old)).await.status, 401);
     harness.secrets.set("/faregate/partner", "short");

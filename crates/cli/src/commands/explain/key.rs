@@ -41,6 +41,8 @@ pub(super) enum Verdict {
     Good,
     /// The route takes no API key, so that nobody looks at it; neither is a table asked.
     NotTaken,
+    /// It has the shape of a token, and stands nowhere but where the route takes one; no table is asked.
+    ReadAsToken,
     /// Its checksum is wrong; no table is asked.
     Mistyped,
     /// There is no item.
@@ -88,8 +90,8 @@ impl KeyVerdict {
             cause: None,
             rules: Vec::new(),
         };
-        if route.is_some_and(|route| !takes_keys(route)) {
-            verdict.verdict = Verdict::NotTaken;
+        if let Some(unread) = route.and_then(|route| unread(route, secret)) {
+            verdict.verdict = unread;
             return Ok(verdict);
         }
         if screen(secret).is_err() {
@@ -131,8 +133,16 @@ pub(super) fn decides_plan(route: &RoutePolicy, is_such: impl Fn(&CredentialPoli
     *needed != Needed::All || credentials.first().is_some_and(is_such)
 }
 
-fn takes_keys(route: &RoutePolicy) -> bool {
-    route.authenticate.credentials.iter().any(|credential| matches!(credential, CredentialPolicy::ApiKey(_)))
+/// Why the route looks at no such key, if it does not.
+fn unread(route: &RoutePolicy, secret: &[u8]) -> Option<Verdict> {
+    let mut takes = route.authenticate.credentials.iter().filter_map(|credential| match credential {
+        CredentialPolicy::ApiKey(policy) => Some(policy.takes(secret)),
+        _ => None,
+    });
+    match takes.next() {
+        None => Some(Verdict::NotTaken),
+        Some(first) => (!first && !takes.any(|takes| takes)).then_some(Verdict::ReadAsToken),
+    }
 }
 
 #[cfg(test)]
@@ -190,6 +200,32 @@ mod tests {
             (None, Some("open"), Verdict::NotTaken),
         ] {
             assert_eq!(verdict(item.clone(), route).await, expected, "{item:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_of_a_tokens_shape_is_none_where_tokens_stand() {
+        let bearer = |query: &str| json!({"api_key": {"header": "authorization", "scheme": "Bearer", "query": query}});
+        let jwt = json!({"jwt": {"issuers": ["main"]}});
+        for (authenticate, key, expected, gets) in [
+            (json!({"any_of": [bearer(""), jwt]}), "a.b.c", Verdict::ReadAsToken, 0),
+            (json!({"any_of": [bearer(""), jwt]}), "a.b", Verdict::Good, 1),
+            (json!({"any_of": [bearer("key"), jwt]}), "a.b.c", Verdict::Good, 1),
+            (json!({"any_of": [bearer(""), jwt, "api_key"]}), "a.b.c", Verdict::Good, 1),
+            (json!({"any_of": ["api_key", jwt]}), "a.b.c", Verdict::Good, 1),
+            (bearer(""), "a.b.c", Verdict::Good, 1),
+        ] {
+            let issuer = json!({"id": "main", "issuer": "https://a", "audiences": ["a"], "jwks": "discover"});
+            let route = json!({"id": "r", "authenticate": authenticate, "respond": {}});
+            let document = serde_json::from_value(json!({"issuers": [issuer], "routes": [route]}));
+            let snapshot = Snapshot::compile(&document.expect("a document"), &mut Report::default());
+            let snapshot = snapshot.expect("a snapshot");
+            let (keys, clock) = (FakeKeyStore::default(), FakeClock::default());
+            let Value::Object(item) = json!({"consumer": "acme"}) else { panic!("an item") };
+            keys.insert(&KeyHash::of(key.as_bytes()), item);
+            let verdict = KeyVerdict::of(key.as_bytes(), &snapshot, snapshot.routes.first(), &keys, &clock).await;
+            let verdict = verdict.expect("a verdict").verdict;
+            assert_eq!((verdict, keys.gets()), (expected, gets), "{authenticate} {key}");
         }
     }
 

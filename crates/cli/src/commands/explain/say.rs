@@ -172,6 +172,7 @@ fn key_text(key: &KeyVerdict) -> String {
     match key.verdict {
         Verdict::Good => format!("good; {hash} proves {consumer}"),
         Verdict::NotTaken => "not looked at: the route takes no API key".to_owned(),
+        Verdict::ReadAsToken => "not looked at as a key: in its place, three parts of base64url are a token".to_owned(),
         Verdict::Mistyped => "401 credentials_invalid: mistyped, its checksum does not fit".to_owned(),
         Verdict::Unknown => format!("401 credentials_invalid: no key has the hash {hash}"),
         Verdict::Invalid => {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use bytes::Bytes;
 use faregate_core::{
     CONSUMER_BYTES_MAX,
-    policy::forward_auth::ForwardAuthPolicy,
+    policy::{authenticate::AuthenticatePolicy, forward_auth::ForwardAuthPolicy},
     problem::{Code, Problem},
     time::Timestamp,
 };
@@ -53,17 +53,22 @@ impl Endpoints {
         }
     }
 
-    /// What the endpoint says; `None` where it is not asked.
+    /// What the endpoint says; `None` where it is not asked. It is told of no credential that the route hides in the
+    /// query.
     pub(super) async fn verify(
         &self,
         policy: &ForwardAuthPolicy,
+        route: &AuthenticatePolicy,
         presented: Presented<'_>,
     ) -> Result<Option<Proof>, Problem> {
         if !policy.is_present(presented.headers) {
             return Ok(None);
         }
-        let uri = presented.parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        let told = told(presented, uri);
+        let uri = &presented.parts.uri;
+        let query = route.visible_query(uri.query());
+        let separator = if query.is_empty() { "" } else { "?" };
+        let target = format!("{}{separator}{query}", uri.path());
+        let told = told(presented, &target);
         let key = policy.cache_key(presented.version, &told.each_ref().map(|(_, value)| &**value), presented.headers);
         let now = self.clock.now();
         let known = key.as_ref().and_then(|key| self.passed.get(key));
