@@ -27,7 +27,8 @@ pub const TTL: Duration = Duration::from_secs(5 * 60);
 pub const REFRESH_TTL: Duration = Duration::from_secs(30);
 /// How long a failure is remembered.
 pub const NEGATIVE_TTL: Duration = Duration::from_secs(10);
-/// How many names are remembered.
+/// How many names are remembered. They come from the document only, and AWS's values have at most 64 KB (Secrets Manager;
+/// SSM 8 KB), so that the bytes are bounded, too.
 pub const NAMES_MAX: NonZeroUsize = NonZeroUsize::new(512).expect("512 is not zero");
 
 /// Reads secrets from SSM and remembers each for [`TTL`] of wall time.

@@ -64,8 +64,8 @@ pub(crate) enum CliError {
     #[error("{0}")]
     Findings(String),
     /// Somebody else is applying a change.
-    #[error("another apply is at work; try again in a minute")]
-    Locked,
+    #[error("{0}")]
+    Locked(&'static str),
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
@@ -93,7 +93,7 @@ impl CliError {
             Self::File { .. } => "file",
             Self::Refused { .. } => "refused",
             Self::Findings(_) => "findings",
-            Self::Locked => "locked",
+            Self::Locked(_) => "locked",
             Self::NotFound(_) => "not_found",
             Self::Store(_) | Self::Publish(PublishError::Store(_)) => "store",
             Self::Publish(PublishError::Contended) => "contended",
@@ -108,7 +108,7 @@ impl CliError {
             Self::Usage(_) => Exit::Usage,
             Self::Refused { .. } | Self::Findings(_) => Exit::Findings,
             Self::NotFound(_) => Exit::NotFound,
-            Self::File { .. } | Self::Locked | Self::Store(_) | Self::Publish(_) | Self::Failed(_) => Exit::Failed,
+            Self::File { .. } | Self::Locked(_) | Self::Store(_) | Self::Publish(_) | Self::Failed(_) => Exit::Failed,
         }
     }
 }
@@ -120,7 +120,7 @@ impl From<ApplyError> for CliError {
                 Self::Refused { message: "the configuration has errors; nothing was written".to_owned(), diagnostics }
             }
             ApplyError::Changed => Self::Failed(error.to_string()),
-            ApplyError::Locked => Self::Locked,
+            ApplyError::Locked => Self::Locked("another apply is at work; try again in a minute"),
             ApplyError::UnknownVersion(_) => Self::NotFound(error.to_string()),
             ApplyError::Publish(error) => Self::Publish(error),
         }

@@ -114,6 +114,11 @@ async fn attempt(
         }
         let checked = check_stored(&stored, options.check);
         let Some(document) = checked.document else {
+            // What is newer was published from entries that had been mended after they were read here.
+            let (newest, _) = read_current(store).await?;
+            if version_of(newest.as_ref()) > version_of(current.as_ref()) {
+                continue;
+            }
             put_status(store, clock, current.as_ref(), true, &checked.diagnostics).await?;
             return Ok(Outcome::Refused { diagnostics: checked.diagnostics });
         };
@@ -175,6 +180,10 @@ async fn read_current(store: &dyn ConfigStore) -> Result<(Option<SnapshotHead>, 
         Err(StoreError::Malformed(_)) => Ok((None, Expected::Unreadable)),
         Err(error) => Err(error),
     }
+}
+
+fn version_of(head: Option<&SnapshotHead>) -> Option<u64> {
+    head.map(|head| head.version)
 }
 
 /// An item that somebody damaged counts as none: what is written next replaces it.
@@ -278,7 +287,7 @@ async fn put_status(
     diagnostics: &[Diagnostic],
 ) -> Result<(), StoreError> {
     let status = Status {
-        version: head.map(|head| head.version),
+        version: version_of(head),
         time: clock.now(),
         refused,
         diagnostics: diagnostics.iter().take(DIAGNOSTICS_KEPT).cloned().map(Diagnostic::shortened).collect(),

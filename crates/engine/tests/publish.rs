@@ -108,6 +108,29 @@ async fn one_bad_item_refuses_everything_and_its_mistakes_are_named() {
     assert!(!status.refused && status.count == 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_not_written_over_a_newer_version() {
+    let world = World::new();
+    put(&world.store, &route("a", "1"));
+    world.published().await;
+    world.store.insert(stored("route", "bad", &json!({})));
+    world.store.faults.forget_operations();
+    // The slower publisher has the entries after two seconds, and looks at the lock for a third.
+    world.store.faults.set_slow(Some(Duration::from_secs(1)));
+    let faster = async {
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        world.store.faults.set_slow(None);
+        world.store.delete_entry("route", "bad").await.expect("deleted");
+        put(&world.store, &route("a", "2"));
+        world.published().await
+    };
+    let (slower, newer) = tokio::join!(world.publish(), faster);
+    assert_eq!(world.store.faults.count("entries"), 3, "the slower one reads again");
+    assert!(matches!(slower, Outcome::Unchanged { ref head, .. } if *head == newer), "{slower:?}");
+    let status = world.store.status().await.expect("a store").expect("a status");
+    assert_eq!((status.refused, status.version, newer.version), (false, Some(2), 2));
+}
+
 #[tokio::test]
 async fn a_status_holds_the_first_hundred_mistakes_and_counts_all() {
     let world = World::new();

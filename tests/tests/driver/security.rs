@@ -336,6 +336,24 @@ async fn backends_cannot_switch_protocols_or_send_the_gateway_elsewhere() {
     assert_eq!(seen[1].header("x-faregate-consumer").as_deref(), Some("caf%C3%A9%20%F0%9F%98%80"));
 }
 
+/// 16: neither backends nor AWS are asked through a proxy, whatever the environment names.
+#[tokio::test]
+async fn proxy_variables_change_nothing() {
+    const DEAD: &str = "http://127.0.0.1:1";
+    let backend = Backend::echo("b").await.expect("a backend");
+    let named = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let document = document(&backend, &json!({"authenticate": "api_key"}));
+    let stack =
+        Stack::start_with(&document, |driver| named.iter().fold(driver, |driver, name| driver.env(*name, DEAD))).await;
+    let stack = stack.expect("a stack");
+    let hash = faregate_core::api_key::KeyHash::of(b"secret");
+    let item = json!({"key_hash": hash.as_str(), "consumer": "acme"});
+    stack.stores().keys().create(item.as_object().cloned().expect("an item")).await.expect("created");
+    let call = request("GET", "/").header("x-api-key", "secret").body(Bytes::new()).expect("a request");
+    assert_eq!(stack.send(call).await.expect("an answer").status.as_u16(), 200);
+    assert_eq!(backend.seen().len(), 1);
+}
+
 /// 15: no computed path of a redirect begins with `//`, which a browser takes for another host.
 #[tokio::test]
 async fn a_redirect_never_leads_to_another_host() {

@@ -93,7 +93,9 @@ impl Applying {
                     .to_owned(),
                 diagnostics,
             }),
-            Outcome::Locked(_) => Err(CliError::Locked),
+            Outcome::Locked(_) => Err(CliError::Locked(
+                "the entries were written, but another apply keeps them from being published; try again in a minute",
+            )),
         }
     }
 }
@@ -107,6 +109,30 @@ impl Answer for Applying {
             lines.add(format!("version {version} is published; environments pick it up within `refresh_seconds`"));
         } else {
             lines.add(format!("nothing to publish: version {version} serves this already"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faregate_core::time::Timestamp;
+    use faregate_engine::{
+        ports::ApplyLock,
+        publish::{Applied, Outcome, Plan},
+    };
+
+    use super::Applying;
+
+    #[test]
+    fn what_was_written_and_not_published_is_told_as_written() {
+        let lock = ApplyLock { holder: "other".to_owned(), expires_at: Timestamp::from_seconds(1) };
+        for (outcome, code) in
+            [(Outcome::Refused { diagnostics: Vec::new() }, "refused"), (Outcome::Locked(lock), "locked")]
+        {
+            let applied = Applied { plan: Plan::default(), outcome };
+            let error = Applying::of(applied).expect_err("not published");
+            assert_eq!(error.code(), code);
+            assert!(error.to_string().starts_with("the entries were written, but "), "{error}");
         }
     }
 }

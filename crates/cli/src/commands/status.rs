@@ -3,7 +3,7 @@
 use clap::Args;
 use faregate_core::{diagnostic::Diagnostic, time::Timestamp};
 use faregate_engine::{
-    ports::ApplyLock,
+    ports::{ApplyLock, StoreError},
     published::{SnapshotHead, Status as PublisherStatus},
 };
 use serde::Serialize;
@@ -29,6 +29,8 @@ struct Overview {
     publisher: Option<Publisher>,
     /// Who applies at present.
     lock: Option<Lock>,
+    /// Which of these are there and cannot be read.
+    unreadable: Vec<Unreadable>,
 }
 
 #[derive(Serialize)]
@@ -56,20 +58,47 @@ struct Lock {
     expires_at: String,
 }
 
+#[derive(Serialize)]
+struct Unreadable {
+    /// The member of [`Overview`] that is absent because of it.
+    member: &'static str,
+    /// The item, and what is wrong with it.
+    cause: String,
+}
+
 impl Status {
     /// Reads the Config table.
     pub(crate) async fn run(self, stores: &Stores, output: &mut Output<'_>) -> Result<Exit, CliError> {
+        let config = &stores.config;
+        let mut unreadable = Vec::new();
         let overview = Overview {
-            current: stores.config.current(true).await?.as_ref().map(Version::of),
-            versions: stores.config.heads().await?.iter().map(Version::of).collect(),
-            publisher: stores.config.status().await?.map(Publisher::of),
-            lock: stores.config.lock().await?.and_then(|lock| Lock::of(lock, stores.clock.now())),
+            current: readable("current", config.current(true).await, &mut unreadable)?.as_ref().map(Version::of),
+            versions: config.heads().await?.iter().map(Version::of).collect(),
+            publisher: readable("publisher", config.status().await, &mut unreadable)?.map(Publisher::of),
+            lock: readable("lock", config.lock().await, &mut unreadable)?
+                .and_then(|lock| Lock::of(lock, stores.clock.now())),
+            unreadable,
         };
         if overview.publisher.as_ref().is_some_and(|publisher| publisher.refused) {
             return output.answer_but(&overview, &CliError::refused("the publisher refuses the stored configuration"));
         }
         output.answer(&overview)?;
         Ok(Exit::Done)
+    }
+}
+
+/// What an item says; one that somebody damaged is noted and hides none of the others.
+fn readable<T>(
+    member: &'static str,
+    answer: Result<Option<T>, StoreError>,
+    unreadable: &mut Vec<Unreadable>,
+) -> Result<Option<T>, StoreError> {
+    match answer {
+        Err(StoreError::Malformed(cause)) => {
+            unreadable.push(Unreadable { member, cause });
+            Ok(None)
+        }
+        answer => answer,
     }
 }
 
@@ -93,10 +122,17 @@ impl Lock {
     }
 }
 
+impl Overview {
+    fn is_unreadable(&self, member: &str) -> bool {
+        self.unreadable.iter().any(|one| one.member == member)
+    }
+}
+
 impl Answer for Overview {
     fn say(&self, lines: &mut Lines) {
         match &self.current {
             Some(current) => lines.add(format!("version {} serves", current.version)),
+            None if self.is_unreadable("current") => {}
             None => lines.add("no version serves: nothing is published yet"),
         }
         for Version { version, published_at, hash } in &self.versions {
@@ -104,6 +140,7 @@ impl Answer for Overview {
             lines.add(format!("  {version:>6}  {published_at}  {short}"));
         }
         match &self.publisher {
+            None if self.is_unreadable("publisher") => {}
             None => lines.add("the publisher has not looked yet"),
             Some(publisher) => {
                 let verdict = if publisher.refused { "refuses" } else { "accepts" };
@@ -117,6 +154,9 @@ impl Answer for Overview {
         }
         if let Some(Lock { holder, expires_at }) = &self.lock {
             lines.add(format!("{holder} is applying a change; its lock ends at {expires_at}"));
+        }
+        for Unreadable { cause, .. } in &self.unreadable {
+            lines.add(format!("an item cannot be read: {cause}"));
         }
     }
 }

@@ -23,7 +23,7 @@ async fn what_is_applied_serves_and_comes_back_as_it_was() {
     let stack = Stack::start().await;
     let file = example("orders.yaml");
     let nothing = stack.run(&["status", "--json"]).exits(0).json();
-    assert_eq!(nothing, json!({"current": null, "versions": [], "publisher": null, "lock": null}));
+    assert_eq!(nothing, json!({"current": null, "versions": [], "publisher": null, "lock": null, "unreadable": []}));
     stack.run(&["diff", &file]).exits(4);
 
     let applied = stack.run(&["apply", &file, "--json"]).exits(0).json();
@@ -198,6 +198,27 @@ async fn two_applies_exclude_each_other() {
     assert_eq!(stack.run_with(&["apply", "-", "--json"], ONE).exits(1).json()["error"]["code"], "locked");
     let status = stack.run(&["status"]).exits(0);
     assert!(status.stdout.contains("somebody is applying a change"), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_item_that_cannot_be_read_hides_no_other_status() {
+    let stack = Stack::start().await;
+    stack.run_with(&["apply", "-"], ONE).exits(0);
+    for (kind, id, member, shown) in [
+        ("lock", "apply", "lock", "version 1 serves"),
+        ("status", "publisher", "publisher", "version 1 serves"),
+        ("snapshot", "current", "current", "       1  "),
+    ] {
+        stack.put("faregate-config", json!({"kind": {"S": kind}, "id": {"S": id}, "version": {"S": "x"}})).await;
+        let told = stack.run(&["status"]).exits(0).stdout;
+        assert!(told.contains(shown) && told.contains(&format!("an item cannot be read: {kind}/{id}: ")), "{told}");
+        let json = stack.run(&["status", "--json"]).exits(0).json();
+        let unreadable = json["unreadable"].as_array().expect("a list");
+        assert!(json[member].is_null() && unreadable.iter().any(|one| one["member"] == member), "{json}");
+        assert_eq!(json["versions"][0]["version"], 1);
+    }
+    let told = stack.run(&["status"]).exits(0).stdout;
+    assert!(!told.contains("nothing is published") && !told.contains("has not looked"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
