@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Lease, Mode, Obstacle, Rule, Sizing, Window};
+use super::{
+    Counter, Lease, Mode, Obstacle, Rule, Sizing, Window,
+    tests::{ask, take_of},
+};
 use crate::time::Timestamp;
 
 /// A day, an hour and a minute begin.
@@ -49,4 +52,29 @@ fn permits_end_it_and_it_begins_anew() {
     lease.taken(&rule, &ask, 1, later);
     assert!(lease.denied(&rule, 1, later).is_none() && lease.spend(&rule, later, 1));
     assert_eq!(refuse(&mut lease, later), Duration::from_millis(250));
+}
+
+#[test]
+fn who_needs_more_than_is_left_is_denied_alone_and_takes_nothing_away() {
+    let rule = Rule::new("x", 10, Window::Day, Mode::Exact);
+    let now = Timestamp::from_seconds(1_795_526_000);
+    let (mut counter, mut lease) = (Counter::default(), Lease::default());
+    let mut first = take_of(&mut lease, &rule, 8, now, 0.0);
+    first.resets = true;
+    assert_eq!(counter.take(&[ask(&first)]), Some(vec![8]));
+    let mut other = Lease::default();
+    let many = take_of(&mut other, &rule, 5, now, 0.0);
+    assert_eq!((counter.take(&[ask(&many)]), many.obstacle(&counter)), (None, Some(Obstacle::Exhausted)));
+    other.refused(&rule, &ask(&many), Obstacle::Exhausted, now, 1.0);
+    for (needed, is_denied) in [(1, false), (4, false), (5, true), (6, true)] {
+        assert_eq!(other.denied(&rule, needed, now).is_some(), is_denied, "{needed}");
+        assert_eq!(other.was_denied(&rule, needed, now), is_denied, "{needed}");
+    }
+    let few = take_of(&mut other, &rule, 2, now, 0.0);
+    assert_eq!(counter.take(&[ask(&few)]), Some(vec![10]));
+    other.taken(&rule, &ask(&few), 10, now);
+    assert!(other.spend(&rule, now, 2));
+    let tomorrow = rule.window.end(rule.window.index(now));
+    assert_eq!(Lease::default().denied(&rule, 11, now), Some(tomorrow), "more than the limit");
+    assert!(Lease::default().take(&rule, 11, now, Sizing::default()).is_none());
 }

@@ -81,10 +81,12 @@ enum Mutation {
     TakesTheRest,
     /// What was spent is told again where nobody knows whether it was told.
     ToldAgain,
+    /// A new process goes on with what the one before it held.
+    Inherited,
 }
 
 /// A take of a window's permits.
-fn take_of(lease: &mut Lease, rule: &Rule, needed: u64, now: Timestamp, random: f64) -> Take {
+pub(super) fn take_of(lease: &mut Lease, rule: &Rule, needed: u64, now: Timestamp, random: f64) -> Take {
     sized(lease, rule, needed, now, Sizing { service: SERVICE, random, ..Sizing::default() })
 }
 
@@ -95,13 +97,16 @@ fn sized(lease: &mut Lease, rule: &Rule, needed: u64, now: Timestamp, sizing: Si
     }
 }
 
-fn ask(take: &Take) -> Ask {
+pub(super) fn ask(take: &Take) -> Ask {
     Ask::Take(take.clone())
 }
 
 const ENVIRONMENTS: usize = 4;
 const NINETY: Window = Window::Seconds(NonZeroU32::new(90).expect("90 is not zero"));
 const SERVICE: Duration = Duration::from_millis(20);
+
+/// Permits by window.
+type Permits = BTreeMap<u64, u64>;
 
 struct World {
     rule: Rule,
@@ -115,6 +120,8 @@ struct World {
     aheads: usize,
     /// Permits spent by window.
     spent: BTreeMap<u64, u64>,
+    /// By process: permits that it was given by window, and those that it spent.
+    own: Vec<(Permits, Permits)>,
     /// The highest number in force when permits of a window were asked for or spent.
     highest: BTreeMap<u64, u64>,
     /// Whether a write was made twice: what it told counts twice, then.
@@ -137,6 +144,7 @@ impl World {
             skews: vec![0; ENVIRONMENTS],
             aheads: 0,
             spent: BTreeMap::new(),
+            own: vec![<(Permits, Permits)>::default(); ENVIRONMENTS],
             highest: BTreeMap::new(),
             is_doubled: false,
             is_short: false,
@@ -154,7 +162,7 @@ impl World {
             }
             Step::Skew { environment, millis } => self.skews[environment] = millis,
             Step::Ahead { environment, fate } => self.ahead(environment, fate),
-            Step::Die(environment) => self.leases[environment] = Lease::default(),
+            Step::Die(environment) => self.die(environment),
             Step::Request { environment, permits, waiting, fate } => self.request(environment, permits, waiting, fate),
             Step::Probe { environment, needed } => self.probe(environment, needed),
             Step::SetLimit(limit) => self.rule = self.rule.with_limit(limit),
@@ -162,8 +170,9 @@ impl World {
             Step::Arrive(number) => {
                 if number < self.late.len() {
                     let (environment, take, granted) = self.late.remove(number);
-                    let (rule, now) = (self.rule.clone(), self.now_in(environment));
-                    self.leases[environment].taken(&rule, &ask(&take), granted, now);
+                    let mut lease = std::mem::take(&mut self.leases[environment]);
+                    self.taken(environment, &mut lease, &take, granted);
+                    self.leases[environment] = lease;
                 }
                 if number < self.late_returns.len() {
                     let back = self.late_returns.remove(number);
@@ -171,6 +180,20 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Another process takes its place: no answer to the one before it arrives there.
+    fn die(&mut self, environment: usize) {
+        self.late.retain(|(of, ..)| *of != environment);
+        self.own[environment] = Default::default();
+        if self.mutation != Mutation::Inherited {
+            self.leases[environment] = Lease::default();
+        }
+    }
+
+    fn taken(&mut self, environment: usize, lease: &mut Lease, take: &Take, granted: u64) {
+        *self.own[environment].0.entry(take.index).or_default() += take.grant(granted);
+        lease.taken(&self.rule, &ask(take), granted, self.now_in(environment));
     }
 
     /// Wall time as an environment has it.
@@ -200,6 +223,7 @@ impl World {
         if lease.spend(&self.rule, now, permits) {
             assert_eq!(lease.credit(&self.rule, now), before - permits);
             *self.spent.entry(index).or_default() += permits;
+            *self.own[environment].1.entry(index).or_default() += permits;
         } else {
             assert_eq!(lease.credit(&self.rule, now), before, "all or none");
         }
@@ -244,7 +268,7 @@ impl World {
                     if self.mutation == Mutation::AnyLabel {
                         take.index = self.rule.window.index(now);
                     }
-                    lease.taken(&self.rule, &ask(&take), granted, now);
+                    self.taken(environment, lease, &take, granted);
                 }
                 Written::Late(granted) => self.late.push((environment, take, granted)),
                 Written::Refused(Obstacle::OlderWindow) if !take.resets => {
@@ -324,7 +348,8 @@ impl World {
 
     /// Whether the laws hold: spent ≤ limit in every window, by the highest number that it had; and of every window that has
     /// a slot what is spent and what can still be spent together is no more than the counter has granted, nor than that
-    /// number; what was told is no more than what was spent; and no write brings less than is of use.
+    /// number; what was told is no more than what was spent; no process spends more than it was given; and no write brings less
+    /// than is of use.
     fn is_lawful(&self) -> bool {
         let spent = |index: u64| self.spent.get(&index).copied().unwrap_or_default();
         let limit = |index: u64| self.highest.get(&index).copied().unwrap_or_default();
@@ -335,7 +360,10 @@ impl World {
             is_told && spent(slot.index) + live <= slot.granted.min(limit(slot.index))
         };
         let is_kept = self.spent.keys().all(|index| spent(*index) <= limit(*index));
-        is_kept && !self.is_short && self.counter.slots.values().all(is_covered)
+        let is_its_own = |(given, used): &(Permits, Permits)| {
+            used.iter().all(|(index, used)| given.get(index).is_some_and(|given| used <= given))
+        };
+        is_kept && self.own.iter().all(is_its_own) && !self.is_short && self.counter.slots.values().all(is_covered)
     }
 }
 
@@ -456,6 +484,7 @@ fn every_broken_rule_is_noticed() {
         Mutation::AnyLabel,
         Mutation::TakesTheRest,
         Mutation::ToldAgain,
+        Mutation::Inherited,
     ] {
         assert!(is_noticed(mutation), "{mutation:?}");
     }
@@ -530,31 +559,6 @@ fn a_lower_number_holds_for_what_is_held_and_a_higher_one_for_what_was_denied() 
     lease.refused(&rule(10), &ask(&take), Obstacle::Exhausted, now, 1.0);
     assert!(lease.denied(&rule(10), 1, now).is_some() && lease.denied(&rule(5), 1, now).is_some());
     assert!(lease.denied(&rule(11), 1, now).is_none());
-}
-
-#[test]
-fn who_needs_more_than_is_left_is_denied_alone_and_takes_nothing_away() {
-    let rule = Rule::new("x", 10, Window::Day, Mode::Exact);
-    let now = Timestamp::from_seconds(1_795_526_000);
-    let (mut counter, mut lease) = (Counter::default(), Lease::default());
-    let mut first = take_of(&mut lease, &rule, 8, now, 0.0);
-    first.resets = true;
-    assert_eq!(counter.take(&[ask(&first)]), Some(vec![8]));
-    let mut other = Lease::default();
-    let many = take_of(&mut other, &rule, 5, now, 0.0);
-    assert_eq!((counter.take(&[ask(&many)]), many.obstacle(&counter)), (None, Some(Obstacle::Exhausted)));
-    other.refused(&rule, &ask(&many), Obstacle::Exhausted, now, 1.0);
-    for (needed, is_denied) in [(1, false), (4, false), (5, true), (6, true)] {
-        assert_eq!(other.denied(&rule, needed, now).is_some(), is_denied, "{needed}");
-        assert_eq!(other.was_denied(&rule, needed, now), is_denied, "{needed}");
-    }
-    let few = take_of(&mut other, &rule, 2, now, 0.0);
-    assert_eq!(counter.take(&[ask(&few)]), Some(vec![10]));
-    other.taken(&rule, &ask(&few), 10, now);
-    assert!(other.spend(&rule, now, 2));
-    let tomorrow = rule.window.end(rule.window.index(now));
-    assert_eq!(Lease::default().denied(&rule, 11, now), Some(tomorrow), "more than the limit");
-    assert!(Lease::default().take(&rule, 11, now, Sizing::default()).is_none());
 }
 
 #[test]
