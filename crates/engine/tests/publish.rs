@@ -115,10 +115,13 @@ async fn a_refusal_is_not_written_over_a_newer_version() {
     world.published().await;
     world.store.insert(stored("route", "bad", &json!({})));
     world.store.faults.forget_operations();
-    // The slower publisher has the entries after two seconds, and looks at the lock for a third.
-    world.store.faults.set_slow(Some(Duration::from_secs(1)));
+    let call = Duration::from_secs(1);
+    world.store.faults.set_slow(Some(call));
     let faster = async {
-        tokio::time::sleep(Duration::from_millis(2500)).await;
+        // The slower publisher has read the entries when it asks for the lock.
+        while world.store.faults.count("lock") == 0 {
+            tokio::time::advance(call).await;
+        }
         world.store.faults.set_slow(None);
         world.store.delete_entry("route", "bad").await.expect("deleted");
         put(&world.store, &route("a", "2"));
