@@ -10,6 +10,7 @@ Says `ready` on standard output, and ends with its standard input.
 
 import asyncio
 import fcntl
+import os
 import pathlib
 import socket
 import struct
@@ -17,11 +18,12 @@ import sys
 
 PORT = 8000
 EMULATOR = pathlib.Path(__file__).resolve().parent.joinpath("node_modules", "amplify-dynamodb-simulator", "emulator")
-LIBRARIES = EMULATOR.joinpath("DynamoDBLocal_lib")
 JAVA = [
-    "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={LIBRARIES}",
+    "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
     "-jar", str(EMULATOR.joinpath("DynamoDBLocal.jar")), "-inMemory", "-disableTelemetry", "-port", str(PORT),
 ]
+# Where Java finds the native libraries.
+ENVIRONMENT = {**os.environ, "LD_LIBRARY_PATH": str(EMULATOR.joinpath("DynamoDBLocal_lib"))}
 # <linux/sockios.h> and <net/if.h>.
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
@@ -72,7 +74,8 @@ async def main():
     bring_loopback_up()
     # What it says is for people: only `ready` goes to standard output. It writes a file into the folder that it runs in.
     folder = pathlib.Path(sys.argv[1]).resolve().parent
-    database = await asyncio.create_subprocess_exec(*JAVA, cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr)
+    pipes = {"stdin": asyncio.subprocess.DEVNULL, "stdout": sys.stderr}
+    database = await asyncio.create_subprocess_exec(*JAVA, cwd=folder, env=ENVIRONMENT, **pipes)
     await until_ready(database)
     await asyncio.start_unix_server(pass_on, sys.argv[1])
     print("ready", flush=True)
